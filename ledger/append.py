@@ -1,0 +1,186 @@
+"""Appending events: what is checked, what is kept, what the caller gets."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from uuid import UUID
+
+from eventsourcing.dcb.api import DCBAppendCondition
+
+from ledger import merkle
+from ledger.entry import Fault, body_of, encode, faults, kind_of, subjects_of
+from ledger.errors import LedgerError, refuse
+from ledger.ledger import Ledger
+from ledger.read import query_of
+from ledger.store.log import Append, Appended, ConditionFailedError, EventIdTakenError, LedgerEvent
+from ledger.v1.error_pb2 import ErrorReason
+from ledger.v1.event_pb2 import Entry, Event, Retracted
+from ledger.v1.ledger_service_pb2 import AppendEventsRequest, AppendEventsResponse, Receipt
+
+RETRACTED = Retracted.DESCRIPTOR.name
+
+
+def append_events(
+    ledger: Ledger, request: AppendEventsRequest, timeout_s: float
+) -> AppendEventsResponse:
+    """Append the events, all or none.
+
+    Raises LedgerError: what can never make sense, a taken event id, a failed precondition, or that
+    there was no answer within `timeout_s`, when the events may still be kept.
+    """
+    now = ledger.clock()
+    found = [
+        fault
+        for i, event in enumerate(request.events)
+        for fault in faults(event, f"events[{i}]", now)
+    ]
+    if found:
+        raise refuse(found)
+    append = Append(
+        _with_subjects(ledger, request.events),
+        [
+            DCBAppendCondition(query_of(one.no_events_match), one.after_position)
+            for one in request.preconditions
+        ],
+        request.validate_only,
+    )
+    appended = _result(ledger.writer.submit(append), timeout_s)
+    return AppendEventsResponse(
+        receipts=list(_receipts(ledger, request, appended)), stamp=ledger.stamp(appended.size)
+    )
+
+
+def _result(future: "Future[Appended]", timeout_s: float) -> Appended:
+    try:
+        return future.result(timeout_s)
+    except EventIdTakenError as error:
+        raise refuse(
+            [
+                (
+                    ErrorReason.ERROR_REASON_EVENT_ID_TAKEN,
+                    f"events[{error.index}].event_id",
+                    "taken by an event with other content",
+                )
+            ]
+        ) from None
+    except ConditionFailedError as error:
+        raise refuse(
+            [
+                (
+                    ErrorReason.ERROR_REASON_PRECONDITION_FAILED,
+                    f"preconditions[{index}].no_events_match",
+                    "events match that were appended after after_position",
+                )
+                for index in error.indexes
+            ]
+        ) from None
+    except FutureTimeoutError:
+        future.cancel()
+        raise LedgerError(
+            ErrorReason.ERROR_REASON_DEADLINE_PASSED,
+            "not written within the deadline; the events may still be kept",
+        ) from None
+
+
+def _receipts(
+    ledger: Ledger, request: AppendEventsRequest, appended: Appended
+) -> Iterator[Receipt]:
+    for stored, new in zip(appended.entries, appended.new, strict=True):
+        receipt = Receipt(
+            event_id=str(UUID(bytes=stored.event_id)),
+            already_recorded=not new,
+            leaf_hash=merkle.leaf_hash(stored.data),
+        )
+        if not (new and request.validate_only):
+            receipt.position = stored.position
+            receipt.record_time.FromMicroseconds(stored.record_us)
+            if request.prove:
+                receipt.inclusion_path.extend(
+                    merkle.inclusion_path(stored.position - 1, appended.size, ledger.log.tree.read)
+                )
+        yield receipt
+
+
+def _with_subjects(ledger: Ledger, events: Sequence[Event]) -> list[LedgerEvent]:
+    """The events as the log takes them, retractions with the subjects of what they retract."""
+    earlier = _earlier(ledger, events)
+    found: list[Fault] = []
+    taken: list[LedgerEvent] = []
+    retracted: set[str] = set()
+    for index, event in enumerate(events):
+        subjects = subjects_of(event)
+        path = f"events[{index}]"
+        if kind_of(event) == RETRACTED:
+            subjects, faulty = _of_retracted(event, earlier, f"{path}.retracted")
+            found += faulty
+            retracted.add(event.retracted.retracted_event_id)
+        taken.append(
+            LedgerEvent(kind_of(event), encode(event), subjects, UUID(event.event_id).bytes)
+        )
+        earlier[event.event_id] = event
+    for index, event in enumerate(events):
+        found += _correction_faults(ledger, event, earlier, retracted, f"events[{index}]")
+    if found:
+        raise refuse(found)
+    return taken
+
+
+def _earlier(ledger: Ledger, events: Sequence[Event]) -> dict[str, Event]:
+    """The recorded events that these retract or correct, by id."""
+    ids = {one for event in events for one in (_retracts(event), event.corrects_event_id) if one}
+    if not ids:
+        return {}
+    stored = ledger.log.entries.find([UUID(one).bytes for one in ids])
+    return {str(UUID(bytes=key)): Entry.FromString(one.data).event for key, one in stored.items()}
+
+
+def _retracts(event: Event) -> str:
+    return body_of(event).retracted_event_id if kind_of(event) == RETRACTED else ""
+
+
+def _of_retracted(
+    event: Event, earlier: dict[str, Event], path: str
+) -> tuple[list[str], list[Fault]]:
+    """Whom a retraction is about, or why it cannot be."""
+    field = f"{path}.retracted_event_id"
+    target = earlier.get(event.retracted.retracted_event_id)
+    if target is None:
+        return [], [(ErrorReason.ERROR_REASON_EVENT_NOT_FOUND, field, "no event has this id")]
+    if kind_of(target) == RETRACTED:
+        return [], [
+            (
+                ErrorReason.ERROR_REASON_RETRACTION_OF_RETRACTION,
+                field,
+                "names a retraction: assert the event again under a new id instead",
+            )
+        ]
+    return subjects_of(target), []
+
+
+def _correction_faults(
+    ledger: Ledger, event: Event, earlier: dict[str, Event], retracted: set[str], path: str
+) -> Iterator[Fault]:
+    """A correction stands for an event that does not stand any more."""
+    corrected = event.corrects_event_id
+    if not corrected:
+        return
+    field = f"{path}.corrects_event_id"
+    target = earlier.get(corrected)
+    if target is None or corrected == event.event_id:
+        yield ErrorReason.ERROR_REASON_EVENT_NOT_FOUND, field, "no earlier event has this id"
+    elif corrected not in retracted and not _is_retracted(ledger, target):
+        yield (
+            ErrorReason.ERROR_REASON_CORRECTION_WITHOUT_RETRACTION,
+            field,
+            "names an event that still stands: retract it in the same append",
+        )
+
+
+def _is_retracted(ledger: Ledger, target: Event) -> bool:
+    subject = subjects_of(target)[:1]
+    about = ledger.log.entries.about(subject, ledger.log.entries.size())
+    return any(
+        _retracts(Entry.FromString(stored.data).event) == target.event_id
+        for entries in about.values()
+        for stored in entries
+    )

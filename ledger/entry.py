@@ -1,0 +1,204 @@
+"""Events and entries: what can never make sense, whom an event is about, and the bytes of an entry.
+
+Everything is read off the descriptors, so that a new event needs no line here.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfoNotFoundError
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from ledger.codes import codes_of
+from ledger.v1.error_pb2 import ErrorReason
+from ledger.v1.event_pb2 import Entry, Event
+from ledger.v1.options_pb2 import code_list, subject
+from projections.valid_time import start_us, unit_start_us
+
+# Clocks of honest sources differ by so much.
+FUTURE_TOLERANCE_US = 5 * 60 * 1_000_000
+
+Fault = tuple[ErrorReason.ValueType, str, str]
+
+
+def body_of(event: Event) -> Any:
+    """The message in the event's `fact`."""
+    return getattr(event, event.WhichOneof("fact"))
+
+
+def kind_of(event: Event) -> str:
+    """The name of the message in the event's `fact`, such as "Separated"."""
+    return str(body_of(event).DESCRIPTOR.name)
+
+
+@cache
+def _subject_fields(body: Descriptor) -> tuple[tuple[str, str, bool], ...]:
+    """(name, kind of subject, is repeated) of the fields that name whom an event is about."""
+    return tuple(
+        (field.name, field.GetOptions().Extensions[subject], field.is_repeated)
+        for field in body.fields
+        if field.GetOptions().HasExtension(subject)
+    )
+
+
+def _named(event: Event) -> Iterator[tuple[str, str]]:
+    """(field path within the body, subject) for each subject that the event names."""
+    body = body_of(event)
+    for name, kind, repeated in _subject_fields(body.DESCRIPTOR):
+        value = getattr(body, name)
+        if repeated:
+            yield from ((f"{name}[{i}]", f"{kind}:{one}") for i, one in enumerate(value))
+        elif value:
+            yield name, f"{kind}:{value}"
+
+
+def subjects_of(event: Event) -> list[str]:
+    """Whom the event is about, such as "person:4b9f…", each once, in the order of the fields.
+
+    A retraction names nobody by itself: it is about whom the retracted event is about.
+    """
+    return list(dict.fromkeys(name for _, name in _named(event)))
+
+
+def faults(event: Event, path: str, now_us: int) -> Iterator[Fault]:
+    """What can never make sense in an event, beyond the shape that protovalidate judges.
+
+    `path` is where the event stands in the request; `now_us` is microseconds since 1970 UTC.
+    """
+    yield from _time_faults(event, f"{path}.valid_time", now_us)
+    for where in _control_characters(event, path):
+        yield ErrorReason.ERROR_REASON_CONTROL_CHARACTER, where, "has a control character"
+    for where, code, name in _codes(event, path):
+        if code and code not in codes_of(name):
+            yield ErrorReason.ERROR_REASON_UNKNOWN_CODE, where, f"not a code of the list {name}"
+    fact = event.WhichOneof("fact")
+    seen: dict[str, str] = {}
+    for field, name in _named(event):
+        where = f"{path}.{fact}.{field}"
+        if name in seen:
+            yield (
+                ErrorReason.ERROR_REASON_SELF_LINK,
+                where,
+                f"the same {name.split(':')[0]} as in {seen[name]}",
+            )
+        seen[name] = field
+
+
+def _time_faults(event: Event, path: str, now_us: int) -> Iterator[Fault]:
+    valid_time = event.valid_time
+    us = start_us(valid_time)
+    try:
+        aligned = unit_start_us(us, valid_time.precision, valid_time.zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        yield (
+            ErrorReason.ERROR_REASON_UNKNOWN_ZONE,
+            f"{path}.zone",
+            "not a zone of the IANA database",
+        )
+        return
+    if us != aligned or valid_time.time.nanos % 1_000:
+        yield (
+            ErrorReason.ERROR_REASON_VALID_TIME_NOT_ALIGNED,
+            f"{path}.time",
+            "not the first moment of the unit that the precision states, in its zone",
+        )
+    if us > now_us + FUTURE_TOLERANCE_US:
+        yield ErrorReason.ERROR_REASON_VALID_TIME_IN_FUTURE, f"{path}.time", "later than now"
+
+
+# Line ends and tabs are part of what people write; the rest breaks terminals, logs and databases.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def _control_characters(message: Message, path: str) -> Iterator[str]:
+    """The paths of texts that have one."""
+    for field, value in message.ListFields():
+        where = f"{path}.{field.name}"
+        if field.message_type:
+            if not field.is_repeated:
+                yield from _control_characters(value, where)
+        elif field.type == FieldDescriptor.TYPE_STRING:
+            for text in value if field.is_repeated else [value]:
+                if _CONTROL.search(text):
+                    yield where
+
+
+@cache
+def _code_fields(message: Descriptor) -> tuple[tuple[FieldDescriptor, str | None], ...]:
+    """The fields of a message that hold codes (with the list) or, deeper down, may do so (None)."""
+    found: list[tuple[FieldDescriptor, str | None]] = []
+    for field in message.fields:
+        if field.GetOptions().HasExtension(code_list):
+            found.append((field, field.GetOptions().Extensions[code_list]))
+        elif field.message_type and not field.is_repeated and _code_fields(field.message_type):
+            found.append((field, None))
+    return tuple(found)
+
+
+def _codes(message: Message, path: str) -> Iterator[tuple[str, str, str]]:
+    """(path, code, list) of every code in a message."""
+    for field, name in _code_fields(message.DESCRIPTOR):
+        value = getattr(message, field.name)
+        where = f"{path}.{field.name}" if path else field.name
+        if name is None:
+            if message.HasField(field.name):
+                yield from _codes(value, where)
+        elif field.is_repeated:
+            yield from ((f"{where}[{i}]", code, name) for i, code in enumerate(value))
+        else:
+            yield where, value, name
+
+
+def code_faults(message: Message) -> list[Fault]:
+    """The codes of a question that are in no list."""
+    return [
+        (ErrorReason.ERROR_REASON_UNKNOWN_CODE, where, f"not a code of the list {name}")
+        for where, code, name in _codes(message, "")
+        if code and code not in codes_of(name)
+    ]
+
+
+def encode(event: Event) -> bytes:
+    """The bytes of an event, to be sealed."""
+    return event.SerializeToString(deterministic=True)
+
+
+_EVENT_TAG = bytes([Entry.EVENT_FIELD_NUMBER << 3 | 2])
+
+
+def seal(event_bytes: bytes, record_us: int) -> bytes:
+    """The bytes of an Entry: record time first, then the event's bytes as they are.
+
+    Put together rather than serialized, so that the event is encoded once.
+    """
+    time = Timestamp(seconds=record_us // 1_000_000, nanos=record_us % 1_000_000 * 1_000)
+    return (
+        Entry(record_time=time).SerializeToString()
+        + _EVENT_TAG
+        + _varint(len(event_bytes))
+        + event_bytes
+    )
+
+
+def same(entry_bytes: bytes, event_bytes: bytes, record_us: int) -> bool:
+    """Whether a stored entry holds this event.
+
+    Equal bytes are the rule; a client or runtime that encodes the same content otherwise is not
+    another event.
+    """
+    if entry_bytes == seal(event_bytes, record_us):
+        return True
+    return bool(Entry.FromString(entry_bytes).event == Event.FromString(event_bytes))
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:  # noqa: PLR2004
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)

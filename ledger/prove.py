@@ -1,0 +1,77 @@
+"""Proving the log: checkpoints, inclusion, consistency (RFC 9162, 2.1)."""
+
+from ledger import merkle
+from ledger.errors import LedgerError
+from ledger.ledger import Ledger
+from ledger.read import find
+from ledger.v1.audit_service_pb2 import (
+    Checkpoint,
+    GetCheckpointRequest,
+    GetCheckpointResponse,
+    GetConsistencyProofRequest,
+    GetConsistencyProofResponse,
+    GetInclusionProofRequest,
+    GetInclusionProofResponse,
+)
+from ledger.v1.error_pb2 import ErrorReason
+
+
+def get_checkpoint(ledger: Ledger, request: GetCheckpointRequest) -> GetCheckpointResponse:
+    """The size and root of the log, now or when it had a size. Raises SIZE_OUT_OF_RANGE."""
+    size = _size(ledger, "size", request.size if request.HasField("size") else None)
+    return GetCheckpointResponse(checkpoint=_checkpoint(ledger, size))
+
+
+def get_inclusion_proof(
+    ledger: Ledger, request: GetInclusionProofRequest
+) -> GetInclusionProofResponse:
+    """The path from an entry to a root. Raises SIZE_OUT_OF_RANGE, EVENT_NOT_FOUND."""
+    size = _size(ledger, "size", request.size if request.HasField("size") else None)
+    if request.WhichOneof("entry") == "event_id":
+        stored = find(ledger, request.event_id)
+    else:
+        _size(ledger, "position", request.position)
+        stored = ledger.log.entries.at(request.position)
+    if stored.position > size:
+        raise _out_of_range("size", f"the entry is at position {stored.position}")
+    return GetInclusionProofResponse(
+        position=stored.position,
+        entry_bytes=stored.data,
+        inclusion_path=merkle.inclusion_path(stored.position - 1, size, ledger.log.tree.read),
+        checkpoint=_checkpoint(ledger, size),
+    )
+
+
+def get_consistency_proof(
+    ledger: Ledger, request: GetConsistencyProofRequest
+) -> GetConsistencyProofResponse:
+    """Proof that one state of the log is the beginning of another. Raises SIZE_OUT_OF_RANGE."""
+    second = _size(
+        ledger, "second_size", request.second_size if request.HasField("second_size") else None
+    )
+    if request.first_size > second:
+        raise _out_of_range("first_size", f"larger than the second, which is {second}")
+    return GetConsistencyProofResponse(
+        consistency_path=merkle.consistency_path(request.first_size, second, ledger.log.tree.read),
+        second=_checkpoint(ledger, second),
+    )
+
+
+def _size(ledger: Ledger, field: str, wanted: int | None) -> int:
+    size = ledger.log.entries.size()
+    if wanted is None:
+        return size
+    if wanted > size:
+        raise _out_of_range(field, f"the log has {size} entries")
+    return wanted
+
+
+def _out_of_range(field: str, what: str) -> LedgerError:
+    return LedgerError(ErrorReason.ERROR_REASON_SIZE_OUT_OF_RANGE, f"{field}: {what}")
+
+
+def _checkpoint(ledger: Ledger, size: int) -> Checkpoint:
+    checkpoint = Checkpoint(size=size, root=ledger.log.tree.root(size))
+    if size:
+        checkpoint.record_time.FromMicroseconds(ledger.log.entries.record_us(size))
+    return checkpoint

@@ -1,0 +1,1 @@
+"""The edge: gRPC in and out. The only folder that knows grpc."""

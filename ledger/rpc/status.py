@@ -1,0 +1,68 @@
+"""Refusals on the wire: google.rpc.Status with ErrorInfo, and BadRequest for the fields at fault."""
+
+from collections.abc import Sequence
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
+from google.rpc.status_pb2 import Status
+
+from ledger.errors import LedgerError, Violation
+from ledger.v1.error_pb2 import ErrorReason
+
+DOMAIN = "ledger.v1"
+_DETAILS = "grpc-status-details-bin"
+VIOLATIONS_MAX = 50
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+def trailing(error: LedgerError) -> tuple[grpc.StatusCode, str, Sequence[tuple[str, bytes]]]:
+    """(code, message, trailing metadata) that a call ends with."""
+    details = [_packed(ErrorInfo(reason=error.name, domain=DOMAIN, metadata=error.metadata))]
+    if error.violations:
+        # Metadata has a limit, and nobody reads the fifty-first.
+        bad = BadRequest(
+            field_violations=[
+                BadRequest.FieldViolation(
+                    field=one.field, description=one.description, reason=one.rule
+                )
+                for one in error.violations[:VIOLATIONS_MAX]
+            ]
+        )
+        details.append(_packed(bad))
+    status = Status(code=error.status, message=str(error), details=details)
+    return _CODES[error.status], str(error), ((_DETAILS, status.SerializeToString()),)
+
+
+def received(error: grpc.RpcError) -> LedgerError:
+    """The refusal that a call ended with, for the caller; also one that no ledger sent."""
+    for key, value in error.trailing_metadata() or ():
+        if key != _DETAILS:
+            continue
+        status, info, bad = Status.FromString(value), ErrorInfo(), BadRequest()
+        for detail in status.details:
+            detail.Unpack(info)
+            detail.Unpack(bad)
+        reason = ErrorReason.Value(f"ERROR_REASON_{info.reason}")
+        found = LedgerError(
+            reason,
+            status.message,
+            violations=[
+                Violation(one.field, one.description, one.reason) for one in bad.field_violations
+            ],
+        )
+        found.metadata = dict(info.metadata)
+        return found
+    reason = {
+        grpc.StatusCode.UNAVAILABLE: ErrorReason.ERROR_REASON_UNREACHABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED: ErrorReason.ERROR_REASON_DEADLINE_PASSED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED: ErrorReason.ERROR_REASON_TOO_LARGE,
+    }.get(error.code(), ErrorReason.ERROR_REASON_INTERNAL)
+    return LedgerError(reason, error.details() or error.code().name)
+
+
+def _packed(message: ErrorInfo | BadRequest) -> AnyMessage:
+    packed = AnyMessage()
+    packed.Pack(message)
+    return packed

@@ -1,0 +1,270 @@
+"""Reading the whole log again and hashing it, trusting nothing but the bytes of the entries.
+
+What can be told from the inside: that every entry is the one that was hashed, that every column and
+index by which entries are found says what the entries say, that the order is whole. An
+administrator who rewrites the entries and the tree alike is found by a checkpoint that somebody
+else kept (RFC 9162, 2.1.4): give it to `verify`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from google.protobuf.message import DecodeError
+
+from ledger import merkle
+from ledger.entry import kind_of, subjects_of
+from ledger.store.database import Database
+from ledger.store.entries import Entries, unpack
+from ledger.store.tables import entry, entry_subject, head, tile
+from ledger.v1.event_pb2 import Entry, Event
+
+CHUNK = 2_000
+PROBLEMS_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is not as it was written."""
+
+    position: int
+    """Of the entry concerned, from 1."""
+    what: str
+
+
+@dataclass
+class Verdict:
+    """The outcome of an audit."""
+
+    size: int
+    root: bytes
+    """Computed from the entries as they are now."""
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything is as it was written."""
+        return not self.problems
+
+    @property
+    def first_bad_position(self) -> int | None:
+        """The first position at which something is not as it was written."""
+        return min((one.position for one in self.problems), default=None)
+
+
+def verify(
+    database: Database,
+    log: int,
+    checkpoints: Sequence[tuple[int, bytes]] = (),
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Verdict:
+    """Hash every entry again and compare everything with it.
+
+    `checkpoints` are (size, root) that somebody kept from earlier. Stops at twenty problems.
+    """
+    with database.reading.connect() as connection:
+        return _Audit(connection, Entries(database, log), log).run(checkpoints, progress)
+
+
+class _Audit:
+    """One pass over a log."""
+
+    def __init__(self, connection: sa.Connection, entries: Entries, log: int) -> None:
+        self._connection = connection
+        self._entries = entries
+        self._log = log
+        self._tiles: dict[merkle.Tile, bytes] = {}
+        self._about = 0
+        row = connection.execute(sa.select(head).where(head.c.log == log)).one()
+        self._size, self._record_us = row.size, row.record_us
+        self._verdict = Verdict(0, merkle.EMPTY_ROOT)
+
+    def run(
+        self, checkpoints: Sequence[tuple[int, bytes]], progress: Callable[[int, int], None]
+    ) -> Verdict:
+        verdict = self._verdict
+        size, last_us = 0, 0
+        while size < self._size and len(verdict.problems) < PROBLEMS_MAX:
+            rows = self._rows(size)
+            if not rows:
+                break
+            last_us = self._check(rows, size, last_us)
+            self._tiles |= merkle.grow(
+                size, [merkle.leaf_hash(row.data) for row in rows], lambda _: self._tiles
+            )
+            size += len(rows)
+            progress(size, self._size)
+        verdict.size = size
+        verdict.root = merkle.root(size, lambda _: self._tiles)
+        if len(verdict.problems) < PROBLEMS_MAX:
+            verdict.problems += self._whole(size, last_us)
+            verdict.problems += self._tree(size)
+            verdict.problems += self._kept(size, checkpoints)
+        verdict.problems = sorted(verdict.problems, key=lambda one: one.position)[:PROBLEMS_MAX]
+        return verdict
+
+    def _rows(self, size: int) -> list[Any]:
+        return list(
+            self._connection.execute(
+                sa.select(entry)
+                .where(entry.c.log == self._log, entry.c.position > size)
+                .order_by(entry.c.position)
+                .limit(CHUNK)
+            )
+        )
+
+    def _check(self, rows: Sequence[Any], size: int, last_us: int) -> int:
+        """Compare the columns and indexes of some entries with their bytes."""
+        problems = self._verdict.problems
+        events = {row.position: _event(row.data) for row in rows}
+        voided = self._voided(event for event, _ in events.values() if event)
+        numbers = {n for row in rows for n in (row.type, *unpack(row.subjects))}
+        names = self._entries.names(self._connection, numbers)
+        indexed = self._indexed(rows[0].position, rows[-1].position, numbers)
+        for expected, row in enumerate(rows, size + 1):
+            if row.position != expected:
+                problems.append(Problem(expected, "the entry is missing"))
+                break
+            event, record_us = events[row.position]
+            if event is None:
+                problems.append(Problem(row.position, "the entry cannot be read"))
+                continue
+            about = subjects_of(event) or voided.get(event.retracted.retracted_event_id, [])
+            found = [names.get(number) for number in unpack(row.subjects)]
+            self._about += len(set(about))
+            for wrong, what in (
+                (row.event_id != UUID(event.event_id).bytes, "the column of event ids"),
+                (row.record_us != record_us, "the column of record times"),
+                (row.record_us < last_us, "the order of record times"),
+                (names.get(row.type) != kind_of(event), "the column of types"),
+                (found != about, "the column of subjects"),
+                (
+                    any((n, row.position) not in indexed for n in unpack(row.subjects)),
+                    "the index of subjects",
+                ),
+            ):
+                if wrong:
+                    problems.append(
+                        Problem(row.position, f"{what} does not say what the entry says")
+                    )
+            last_us = row.record_us
+        return last_us
+
+    def _voided(self, events: Iterator[Event]) -> dict[str, list[str]]:
+        """For each event that these retract, whom it is about."""
+        ids = {
+            event.retracted.retracted_event_id
+            for event in events
+            if event.WhichOneof("fact") == "retracted"
+        }
+        stored = self._entries.find_on(self._connection, [UUID(one).bytes for one in ids])
+        found = {}
+        for event_id, one in stored.items():
+            event, _ = _event(one.data)
+            if event is not None:
+                found[str(UUID(bytes=event_id))] = subjects_of(event)
+        return found
+
+    def _indexed(self, first: int, last: int, numbers: set[int]) -> set[tuple[int, int]]:
+        """The rows of the index of subjects for these subjects and positions."""
+        found: set[tuple[int, int]] = set()
+        wanted = sorted(numbers)
+        for start in range(0, len(wanted), CHUNK):
+            rows = self._connection.execute(
+                sa.select(entry_subject.c.subject, entry_subject.c.position).where(
+                    entry_subject.c.log == self._log,
+                    entry_subject.c.subject.in_(wanted[start : start + CHUNK]),
+                    entry_subject.c.position.between(first, last),
+                )
+            )
+            found |= {(number, position) for number, position in rows}
+        return found
+
+    def _whole(self, size: int, last_us: int) -> Iterator[Problem]:
+        """Nothing is missing at the end, and nothing is found that no entry names."""
+        if size != self._size:
+            yield Problem(size + 1, f"the log says that it has {self._size} entries")
+        beyond = sa.select(sa.func.count()).where(
+            entry.c.log == self._log, entry.c.position > self._size
+        )
+        if self._connection.execute(beyond).scalar_one():
+            yield Problem(self._size + 1, "there are entries beyond the size of the log")
+        if self._record_us < last_us:
+            yield Problem(size, "the log says that it was last written before this entry")
+        about = sa.select(sa.func.count()).where(entry_subject.c.log == self._log)
+        if self._connection.execute(about).scalar_one() != self._about:
+            yield self._stray()
+
+    def _stray(self) -> Problem:
+        """The first row of the index of subjects that its entry does not name."""
+        rows = self._connection.execute(
+            sa.select(entry_subject.c.subject, entry_subject.c.position, entry.c.subjects)
+            .select_from(
+                sa.outerjoin(
+                    entry_subject,
+                    entry,
+                    sa.and_(
+                        entry.c.log == entry_subject.c.log,
+                        entry.c.position == entry_subject.c.position,
+                    ),
+                )
+            )
+            .where(entry_subject.c.log == self._log)
+            .order_by(entry_subject.c.position)
+        )
+        for number, position, subjects in rows:
+            if subjects is None or number not in unpack(subjects):
+                return Problem(position, "the index of subjects names one that the entry does not")
+        return Problem(1, "the index of subjects does not have the entries' number of rows")
+
+    def _tree(self, size: int) -> Iterator[Problem]:
+        """The stored tiles are those of the entries."""
+        for row in self._connection.execute(sa.select(tile).where(tile.c.log == self._log)):
+            made = self._tiles.get((row.level, row.tile), b"")
+            if row.hashes == made:
+                continue
+            width = merkle.HASH_SIZE
+            count = max(len(row.hashes), len(made)) // width or 1
+            first = next(
+                (
+                    i
+                    for i in range(count)
+                    if row.hashes[i * width : (i + 1) * width] != made[i * width : (i + 1) * width]
+                ),
+                0,
+            )
+            leaf = (row.tile * merkle.TILE_WIDTH + first) << merkle.TILE_HEIGHT * row.level
+            yield Problem(min(leaf + 1, max(size, 1)), "the entry is not the one that was hashed")
+        stored = {
+            (level, index)
+            for level, index in self._connection.execute(
+                sa.select(tile.c.level, tile.c.tile).where(tile.c.log == self._log)
+            )
+        }
+        for level, index in sorted(self._tiles.keys() - stored):
+            leaf = index * merkle.TILE_WIDTH << merkle.TILE_HEIGHT * level
+            yield Problem(leaf + 1, "a tile of the tree is missing")
+
+    def _kept(self, size: int, checkpoints: Sequence[tuple[int, bytes]]) -> Iterator[Problem]:
+        """The log still begins with what somebody saw of it."""
+        for kept_size, kept_root in checkpoints:
+            if kept_size > size:
+                yield Problem(size + 1, f"a checkpoint was kept of {kept_size} entries")
+            elif merkle.root(kept_size, lambda _: self._tiles) != kept_root:
+                yield Problem(
+                    1, f"the first {kept_size} entries do not have the root that was kept of them"
+                )
+
+
+def _event(data: bytes) -> tuple[Event | None, int]:
+    """The event in the bytes of an entry and its record time; None: they cannot be read."""
+    try:
+        made = Entry.FromString(data)
+        UUID(made.event.event_id)
+    except (DecodeError, ValueError):
+        return None, 0
+    if made.event.WhichOneof("fact") is None:
+        return None, 0
+    return made.event, made.record_time.ToMicroseconds()

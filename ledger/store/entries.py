@@ -1,0 +1,244 @@
+"""Reading a log: entries by position, by id, by subject, by record time.
+
+What is read here never changes, so no question needs a transaction: a size is a snapshot.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from itertools import islice
+from struct import Struct
+from typing import Any
+
+import sqlalchemy as sa
+from eventsourcing.dcb.api import DCBQuery, DCBQueryItem
+
+from ledger.store.database import Database
+from ledger.store.tables import entry, entry_subject, head, term
+
+# How many values one IN lists: SQLite takes 32,766 parameters in a statement.
+IN_MAX = 10_000
+TERMS_MAX = 200_000
+
+_NUMBER = Struct(">q")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An entry as it is kept."""
+
+    position: int
+    event_id: bytes
+    record_us: int
+    data: bytes
+
+
+def pack(numbers: Iterable[int]) -> bytes:
+    """The numbers of an entry's subjects as its row holds them."""
+    return b"".join(map(_NUMBER.pack, numbers))
+
+
+def unpack(packed: bytes) -> list[int]:
+    """The numbers of an entry's subjects."""
+    return [number for (number,) in _NUMBER.iter_unpack(packed)]
+
+
+class Entries:
+    """The entries of one log."""
+
+    def __init__(self, database: Database, log: int) -> None:
+        self._database = database
+        self._log = log
+        self._terms: dict[str, int] = {}
+
+    def size(self) -> int:
+        """How many there are."""
+        with self._database.reading.connect() as connection:
+            return int(
+                connection.execute(
+                    sa.select(head.c.size).where(head.c.log == self._log)
+                ).scalar_one()
+            )
+
+    def term_count(self) -> int:
+        """How many subjects and event types they name."""
+        with self._database.reading.connect() as connection:
+            return int(
+                connection.execute(
+                    sa.select(head.c.term_count).where(head.c.log == self._log)
+                ).scalar_one()
+            )
+
+    def page(self, query: DCBQuery, after: int, up_to: int, limit: int) -> list[Stored]:
+        """The first `limit` entries that match with after < position <= up_to."""
+        with self._database.reading.connect() as connection:
+            rows = self.select(connection, query, after, up_to, limit)
+        return [Stored(row.position, row.event_id, row.record_us, row.data) for row in rows]
+
+    def find(self, event_ids: Collection[bytes]) -> dict[bytes, Stored]:
+        """The entries with these event ids, as far as there are any."""
+        with self._database.reading.connect() as connection:
+            return self.find_on(connection, event_ids)
+
+    def at(self, position: int) -> Stored:
+        """The entry at a position that the log has."""
+        return self.page(DCBQuery(), position - 1, position, 1)[0]
+
+    def about(self, subjects: Collection[str], up_to: int) -> dict[str, list[Stored]]:
+        """For each subject its entries with position <= up_to, in the order of the log."""
+        found: dict[str, list[Stored]] = {name: [] for name in subjects}
+        columns = (entry.c.position, entry.c.event_id, entry.c.record_us, entry.c.data)
+        joined = sa.join(
+            entry_subject,
+            entry,
+            sa.and_(
+                entry.c.log == entry_subject.c.log, entry.c.position == entry_subject.c.position
+            ),
+        )
+        with self._database.reading.connect() as connection:
+            names = {number: name for name, number in self.numbers(connection, subjects).items()}
+            for some in _chunks(names):
+                rows = connection.execute(
+                    sa.select(entry_subject.c.subject, *columns)
+                    .select_from(joined)
+                    .where(
+                        entry_subject.c.log == self._log,
+                        entry_subject.c.subject.in_(some),
+                        entry_subject.c.position <= up_to,
+                    )
+                    .order_by(entry_subject.c.subject, entry_subject.c.position)
+                )
+                for number, *stored in rows:
+                    found[names[number]].append(Stored(*stored))
+        return found
+
+    def subjects(self, kind: str, after: int, limit: int) -> list[tuple[int, str]]:
+        """(number, name) of the first subjects of a kind with a number after this one."""
+        with self._database.reading.connect() as connection:
+            rows = connection.execute(
+                sa.select(term.c.id, term.c.name)
+                .where(
+                    term.c.log == self._log,
+                    term.c.id > after,
+                    term.c.name.startswith(f"{kind}:", autoescape=True),
+                )
+                .order_by(term.c.id)
+                .limit(limit)
+            )
+            return [(number, name) for number, name in rows]
+
+    def subjects_between(self, after: int, up_to: int) -> set[str]:
+        """The subjects of the entries with after < position <= up_to."""
+        with self._database.reading.connect() as connection:
+            packed = connection.execute(
+                sa.select(entry.c.subjects).where(
+                    entry.c.log == self._log, entry.c.position > after, entry.c.position <= up_to
+                )
+            ).scalars()
+            return set(self.names(connection, {n for one in packed for n in unpack(one)}).values())
+
+    def size_at(self, known_at_us: int) -> int:
+        """How many entries were recorded by an instant.
+
+        Record time rises with position, so this is a search by halves and needs no index.
+        """
+        low, high = 0, self.size()
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self.record_us(middle) <= known_at_us:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    def record_us(self, position: int) -> int:
+        """When the entry at a position that the log has was recorded."""
+        with self._database.reading.connect() as connection:
+            return int(
+                connection.execute(
+                    sa.select(entry.c.record_us).where(
+                        entry.c.log == self._log, entry.c.position == position
+                    )
+                ).scalar_one()
+            )
+
+    # For readers that bring their connection along, the one that writes among them.
+
+    def select(
+        self, connection: sa.Connection, query: DCBQuery, after: int, up_to: int, limit: int
+    ) -> list[Any]:
+        """The rows of the first `limit` entries that match with after < position <= up_to."""
+        numbers = self.numbers(
+            connection, {name for item in query.items for name in (*item.types, *item.tags)}
+        )
+        within = sa.and_(
+            entry.c.log == self._log, entry.c.position > after, entry.c.position <= up_to
+        )
+        if query.items:
+            within = sa.and_(within, sa.or_(*(self._meant(item, numbers) for item in query.items)))
+        rows = connection.execute(
+            sa.select(entry).where(within).order_by(entry.c.position).limit(limit)
+        )
+        return list(rows)
+
+    def _meant(self, item: DCBQueryItem, numbers: dict[str, int]) -> sa.ColumnElement[bool]:
+        wanted = []
+        for name in item.tags:
+            # A subject that no entry names has no number, and number 0 is never given.
+            about = sa.select(entry_subject.c.position).where(
+                entry_subject.c.log == self._log, entry_subject.c.subject == numbers.get(name, 0)
+            )
+            wanted.append(entry.c.position.in_(about))
+        if item.types:
+            wanted.append(entry.c.type.in_([numbers.get(name, 0) for name in item.types]))
+        return sa.and_(sa.true(), *wanted)
+
+    def find_on(
+        self, connection: sa.Connection, event_ids: Collection[bytes]
+    ) -> dict[bytes, Stored]:
+        """The entries with these event ids, as far as there are any."""
+        found = {}
+        for some in _chunks(event_ids):
+            rows = connection.execute(
+                sa.select(
+                    entry.c.position, entry.c.event_id, entry.c.record_us, entry.c.data
+                ).where(entry.c.log == self._log, entry.c.event_id.in_(some))
+            )
+            found |= {row.event_id: Stored(*row) for row in rows}
+        return found
+
+    def numbers(self, connection: sa.Connection, names: Collection[str]) -> dict[str, int]:
+        """The numbers of terms, as far as they have one."""
+        known = self._terms
+        found = {name: known[name] for name in names if name in known}
+        for some in _chunks(set(names) - found.keys()):
+            rows = connection.execute(
+                sa.select(term.c.name, term.c.id).where(
+                    term.c.log == self._log, term.c.name.in_(some)
+                )
+            )
+            found |= {name: number for name, number in rows}
+        return found
+
+    def names(self, connection: sa.Connection, numbers: Collection[int]) -> dict[int, str]:
+        """The names of terms."""
+        found: dict[int, str] = {}
+        for some in _chunks(numbers):
+            rows = connection.execute(
+                sa.select(term.c.id, term.c.name).where(
+                    term.c.log == self._log, term.c.id.in_(some)
+                )
+            )
+            found |= {number: name for number, name in rows}
+        return found
+
+    def remember(self, terms: dict[str, int]) -> None:
+        """Keep the numbers of terms at hand, once their entries are kept."""
+        if len(self._terms) > TERMS_MAX:
+            self._terms = {}
+        self._terms.update(terms)
+
+
+def _chunks(values: Iterable[Any]) -> Iterable[list[Any]]:
+    rest = iter(values)
+    while some := list(islice(rest, IN_MAX)):
+        yield some

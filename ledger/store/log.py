@@ -1,0 +1,393 @@
+"""The log on disk: an eventsourcing DCBRecorder on SQLAlchemy Core, with an RFC 6962 tree.
+
+Positions are dense and in commit order: an append takes the head row first, so the order in which
+appends get their positions is the order in which they commit. Record time is taken under the same
+row, strictly rising. Nothing here is ever deleted or changed.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import sqlalchemy as sa
+from eventsourcing.dcb.api import (
+    DCBAppendCondition,
+    DCBEvent,
+    DCBQuery,
+    DCBReadResponse,
+    DCBRecorder,
+    DCBSequencedEvent,
+    DCBSubscription,
+)
+from eventsourcing.persistence import IntegrityError, ProgrammingError
+
+from ledger import merkle
+from ledger.entry import same, seal
+from ledger.store.database import Database
+from ledger.store.entries import Entries, Stored, pack, unpack
+from ledger.store.tables import entry, entry_subject, head, term
+from ledger.store.tree import Tree
+
+CUSTODY = "custody"
+PAGE_MAX = 1_000
+POLL_S = 0.2
+EVENT_ID_SIZE = 16
+
+
+@dataclass
+class LedgerEvent(DCBEvent):
+    """An event with an id. `data` is the event's bytes; the entry is sealed when it is appended."""
+
+    event_id: bytes = b""
+
+
+@dataclass
+class Append:
+    """A batch to be kept whole or not at all."""
+
+    events: Sequence[DCBEvent]
+    conditions: Sequence[DCBAppendCondition] = ()
+    validate_only: bool = False
+
+
+@dataclass
+class Appended:
+    """What became of a batch."""
+
+    entries: list[Stored]
+    """For each event the entry that keeps it; in a dry run, that would keep it."""
+    new: list[bool]
+    """Whether it is new."""
+    size: int = 0
+    """The log after the transaction."""
+
+
+class EventIdTakenError(IntegrityError):
+    """An event id is taken by an event with other content."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(f"event {index} of the batch has an id that is taken")
+        self.index = index
+
+
+class ConditionFailedError(IntegrityError):
+    """Events match conditions of an append."""
+
+    def __init__(self, indexes: list[int]) -> None:
+        super().__init__(f"events match the conditions {indexes}")
+        self.indexes = indexes
+
+
+@dataclass
+class _Group:
+    """What one transaction adds: several appends, decided one after the other."""
+
+    size: int
+    record_us: int
+    added: list[tuple[Stored, DCBEvent]] = field(default_factory=list)
+    by_id: dict[bytes, tuple[Stored, DCBEvent]] = field(default_factory=dict)
+
+
+class Log(DCBRecorder):
+    """One log of a database. Safe to share between threads; appends run one at a time."""
+
+    def __init__(self, database: Database, clock: Callable[[], int], name: str = CUSTODY) -> None:
+        """`clock` gives microseconds since 1970 UTC. Makes the log if it is not there yet."""
+        self._database = database
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._grown = threading.Condition()
+        self._id = _find_or_make(database, name)
+        self.entries = Entries(database, self._id)
+        self.tree = Tree(database, self._id)
+
+    @property
+    def id(self) -> int:
+        """The number of the log, the first column of every key."""
+        return self._id
+
+    def append(
+        self, events: Sequence[DCBEvent], condition: DCBAppendCondition | None = None
+    ) -> int:
+        """Append a batch; return the position of its last event. Raises IntegrityError."""
+        if not events:
+            raise ProgrammingError("there must be an event to append")
+        outcome = self.append_group([Append(events, [condition] if condition else [])])[0]
+        if isinstance(outcome, IntegrityError):
+            raise outcome
+        return outcome.entries[-1].position
+
+    def append_group(self, appends: Sequence[Append]) -> list[Appended | IntegrityError]:
+        """Append several batches in one transaction, each whole or not at all.
+
+        Safe to run again where it is not known whether it was kept: events with ids are found.
+        """
+        with self._lock:
+            try:
+                with self._database.writing() as connection:
+                    outcomes, terms = self._write(connection, appends)
+            except BaseException:
+                self.tree.forget()
+                raise
+            self.entries.remember(terms)
+        if terms:
+            with self._grown:
+                self._grown.notify_all()
+        return outcomes
+
+    def close_time(self, instant_us: int) -> None:
+        """See to it that nothing is recorded at or before an instant any more.
+
+        What was known at it can then be repeated. Waits for an append that is being written.
+        """
+        with self._lock, self._database.writing() as connection:
+            connection.execute(
+                sa.update(head)
+                .where(head.c.log == self._id, head.c.record_us < instant_us)
+                .values(record_us=instant_us)
+            )
+
+    def wait_beyond(self, size: int, timeout_s: float) -> int:
+        """The size of the log once it is beyond `size`, or after `timeout_s`.
+
+        The wake-up is a hint for appends of this process; those of others are seen by polling.
+        """
+        with self._grown:
+            if (found := self.entries.size()) > size:
+                return found
+            self._grown.wait(min(timeout_s, POLL_S))
+        return self.entries.size()
+
+    def read(
+        self, query: DCBQuery | None = None, *, after: int | None = None, limit: int | None = None
+    ) -> "Reading":
+        """The events that match, by position; see DCBRecorder."""
+        return Reading(self, query or DCBQuery(), after or 0, limit)
+
+    def subscribe(
+        self, query: DCBQuery | None = None, *, after: int | None = None
+    ) -> "Subscription":
+        """The events that match, and then each new one; see DCBRecorder."""
+        return Subscription(self, query, after)
+
+    def sequenced(self, query: DCBQuery, after: int, up_to: int) -> list[DCBSequencedEvent]:
+        """A page of events with their types and tags."""
+        with self._database.reading.connect() as connection:
+            rows = self.entries.select(connection, query, after, up_to, PAGE_MAX)
+            names = self.entries.names(
+                connection, {n for row in rows for n in (row.type, *unpack(row.subjects))}
+            )
+        return [
+            DCBSequencedEvent(
+                DCBEvent(names[row.type], row.data, [names[n] for n in unpack(row.subjects)]),
+                row.position,
+            )
+            for row in rows
+        ]
+
+    def _write(
+        self, connection: sa.Connection, appends: Sequence[Append]
+    ) -> tuple[list[Appended | IntegrityError], dict[str, int]]:
+        """Decide and insert; return the outcomes and the numbers of the terms used."""
+        size, record_us, term_count = self._take_head(connection)
+        group = _Group(size, record_us)
+        ids = [e.event_id for a in appends for e in a.events if isinstance(e, LedgerEvent)]
+        known = self.entries.find_on(connection, ids)
+        outcomes: list[Appended | IntegrityError] = []
+        for append in appends:
+            try:
+                outcomes.append(self._place(connection, append, group, known))
+            except IntegrityError as refusal:
+                outcomes.append(refusal)
+        for outcome in outcomes:
+            if isinstance(outcome, Appended):
+                outcome.size = size + len(group.added)
+        if not group.added:
+            connection.get_transaction().rollback()  # the head's record time did not move
+            return outcomes, {}
+        terms = self._insert(connection, group, term_count)
+        self.tree.grow(connection, size, [merkle.leaf_hash(one.data) for one, _ in group.added])
+        return outcomes, terms
+
+    def _take_head(self, connection: sa.Connection) -> tuple[int, int, int]:
+        """Lock the log against other writers; return its size, next record time and term count."""
+        now = self._clock()
+        row = connection.execute(
+            sa.update(head)
+            .where(head.c.log == self._id)
+            .values(record_us=sa.case((head.c.record_us < now, now), else_=head.c.record_us + 1))
+            .returning(head.c.size, head.c.record_us, head.c.term_count)
+        ).one()
+        return row.size, row.record_us, row.term_count
+
+    def _place(
+        self,
+        connection: sa.Connection,
+        append: Append,
+        group: _Group,
+        known: Mapping[bytes, Stored],
+    ) -> Appended:
+        """Decide one batch and, if it is to be kept, add its new events to the group."""
+        placed = Appended([], [])
+        fresh: dict[bytes, tuple[Stored, DCBEvent]] = {}
+        for index, event in enumerate(append.events):
+            sealed = isinstance(event, LedgerEvent)
+            event_id = event.event_id if isinstance(event, LedgerEvent) else uuid4().bytes
+            assert len(event_id) == EVENT_ID_SIZE  # noqa: S101
+            earlier = group.by_id.get(event_id) or fresh.get(event_id)
+            if stored := known.get(event_id) or (earlier and earlier[0]):
+                if not same(stored.data, event.data, stored.record_us):
+                    raise EventIdTakenError(index)
+                placed.new.append(False)
+            else:
+                data = seal(event.data, group.record_us) if sealed else event.data
+                position = group.size + len(group.added) + len(fresh) + 1
+                stored = Stored(position, event_id, group.record_us, data)
+                fresh[event_id] = stored, event
+                placed.new.append(True)
+            placed.entries.append(stored)
+        # A batch that is there already was decided when it was first sent.
+        if fresh:
+            failed = [
+                index
+                for index, condition in enumerate(append.conditions)
+                if self._matches(connection, condition, group)
+            ]
+            if failed:
+                raise ConditionFailedError(failed)
+        if fresh and not append.validate_only:
+            group.added += fresh.values()
+            group.by_id |= fresh
+            group.record_us += 1
+        return placed
+
+    def _matches(
+        self, connection: sa.Connection, condition: DCBAppendCondition, group: _Group
+    ) -> bool:
+        query, after = condition.fail_if_events_match, condition.after or 0
+        if any(one.position > after and _is_meant(event, query) for one, event in group.added):
+            return True
+        return bool(self.entries.select(connection, query, after, group.size, 1))
+
+    def _insert(self, connection: sa.Connection, group: _Group, term_count: int) -> dict[str, int]:
+        """Insert the entries of a group; return the numbers of their terms."""
+        names = {name for _, event in group.added for name in (event.type, *event.tags)}
+        terms = self.entries.numbers(connection, names)
+        new = sorted(names - terms.keys())
+        terms |= {name: number for number, name in enumerate(new, term_count + 1)}
+        if new:
+            connection.execute(
+                sa.insert(term),
+                [{"log": self._id, "id": terms[name], "name": name} for name in new],
+            )
+        rows = [
+            {
+                "log": self._id,
+                "position": stored.position,
+                "event_id": stored.event_id,
+                "record_us": stored.record_us,
+                "type": terms[event.type],
+                "subjects": pack(terms[name] for name in event.tags),
+                "data": stored.data,
+            }
+            for stored, event in group.added
+        ]
+        connection.execute(sa.insert(entry), rows)
+        about = sorted(
+            {(terms[name], one.position) for one, event in group.added for name in event.tags}
+        )
+        if about:
+            connection.execute(
+                sa.insert(entry_subject),
+                [{"log": self._id, "subject": s, "position": p} for s, p in about],
+            )
+        connection.execute(
+            sa.update(head)
+            .where(head.c.log == self._id)
+            .values(
+                size=group.size + len(rows),
+                record_us=group.added[-1][0].record_us,
+                term_count=term_count + len(new),
+            )
+        )
+        return terms
+
+
+class Reading(DCBReadResponse):
+    """Events of a log in pages, up to its size when reading began."""
+
+    def __init__(self, log: Log, query: DCBQuery, after: int, limit: int | None) -> None:
+        self._log = log
+        self._query = query
+        self._after = after
+        self._left = limit
+        self._size = log.entries.size()
+        self._head = None if limit is not None or not self._size else self._size
+        self._page: list[DCBSequencedEvent] = []
+
+    @property
+    def head(self) -> int | None:
+        """The size of the log; where there is a limit, the position of the last event given."""
+        return self._head
+
+    def __next__(self) -> DCBSequencedEvent:
+        if self._left == 0:
+            raise StopIteration
+        if not self._page:
+            self._page = self._log.sequenced(self._query, self._after, self._size)[::-1]
+        if not self._page:
+            raise StopIteration
+        event = self._page.pop()
+        self._after = event.position
+        if self._left is not None:
+            self._left -= 1
+            self._head = event.position
+        return event
+
+
+class Subscription(DCBSubscription[Log]):
+    """Events of a log, those that are there and then each new one."""
+
+    def __init__(self, log: Log, query: DCBQuery | None, after: int | None) -> None:
+        super().__init__(log, query, after)
+        self._seen = self._last_position
+        self._page: list[DCBSequencedEvent] = []
+
+    def __next__(self) -> DCBSequencedEvent:
+        while not self._page:
+            if self._has_been_stopped:
+                raise StopIteration
+            size = self._recorder.wait_beyond(self._seen, POLL_S)
+            page = self._recorder.sequenced(self._query or DCBQuery(), self._seen, size)
+            self._seen = page[-1].position if len(page) == PAGE_MAX else max(size, self._seen)
+            self._page = page[::-1]
+        event = self._page.pop()
+        self._last_position = event.position
+        return event
+
+
+def _is_meant(event: DCBEvent, query: DCBQuery) -> bool:
+    """Whether an event matches a query; see DCBRecorder.read."""
+    return not query.items or any(
+        (not item.types or event.type in item.types) and set(item.tags) <= set(event.tags)
+        for item in query.items
+    )
+
+
+def _find_or_make(database: Database, name: str) -> int:
+    """The number of the log of this name."""
+    number = sa.select(head.c.log).where(head.c.name == name)
+    with database.reading.connect() as connection:
+        if (found := connection.execute(number).scalar_one_or_none()) is not None:
+            return int(found)
+    with database.writing() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO head (log, name, size, record_us, term_count) "
+                "SELECT COALESCE(MAX(log), 0) + 1, :name, 0, 0, 0 FROM head WHERE 1 = 1 "
+                "ON CONFLICT (name) DO NOTHING"
+            ),
+            {"name": name},
+        )
+        return int(connection.execute(number).scalar_one())

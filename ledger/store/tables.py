@@ -1,0 +1,120 @@
+"""The tables. `log` is the first column of every key, so that one database keeps several logs.
+
+Written once and never changed: `term`, `entry`, `entry_subject`. Moved along by each append: `head`
+and the tiles at the right edge. Disposable, made from the others: `generation` and `period`.
+Instants are microseconds since 1970-01-01 UTC. No sequences, triggers or types of one database.
+"""
+
+import sqlalchemy as sa
+
+from projections.belief import OPEN
+
+# Compared byte by byte on every database, so that pages come in one order everywhere.
+NAME = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+metadata = sa.MetaData()
+
+head = sa.Table(
+    "head",
+    metadata,
+    sa.Column("log", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("name", NAME, nullable=False, unique=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("record_us", sa.BigInteger, nullable=False),
+    sa.Column("term_count", sa.BigInteger, nullable=False),
+    comment="One row a log: how many entries, the last record time, how many terms.",
+)
+
+term = sa.Table(
+    "term",
+    metadata,
+    sa.Column("log", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("name", NAME, nullable=False),
+    sa.UniqueConstraint("log", "name"),
+    comment="Subjects and event types as numbers, so that the index of subjects stays small.",
+)
+
+entry = sa.Table(
+    "entry",
+    metadata,
+    sa.Column("log", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("event_id", sa.LargeBinary, nullable=False),
+    sa.Column("record_us", sa.BigInteger, nullable=False),
+    sa.Column("type", sa.BigInteger, nullable=False),
+    sa.Column("subjects", sa.LargeBinary, nullable=False),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+    sa.UniqueConstraint("log", "event_id"),
+    comment="The log. `data` is the leaf; the other columns repeat it, to be found by.",
+)
+
+entry_subject = sa.Table(
+    "entry_subject",
+    metadata,
+    sa.Column("log", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("subject", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    comment="The entries about each subject.",
+    sqlite_with_rowid=False,
+)
+
+tile = sa.Table(
+    "tile",
+    metadata,
+    sa.Column("log", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("level", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("tile", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("hashes", sa.LargeBinary, nullable=False),
+    comment="The Merkle tree, 256 hashes a row (C2SP tlog-tiles).",
+)
+
+generation = sa.Table(
+    "generation",
+    metadata,
+    sa.Column("log", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("generation", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("projection", sa.Text, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("live", sa.Boolean, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("subject_done", sa.BigInteger, nullable=False),
+    comment="The tables of a projection: the one in use, and one being built beside it.",
+)
+
+period = sa.Table(
+    "period",
+    metadata,
+    sa.Column("log", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("generation", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("population", NAME, primary_key=True),
+    sa.Column("valid_from", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("subject", NAME, primary_key=True),
+    sa.Column("known_from", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("valid_to", sa.BigInteger, nullable=False),
+    sa.Column("known_to", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.LargeBinary, nullable=False),
+    comment="Who belonged to which population, from when to when, as known from which size to which.",
+    sqlite_with_rowid=False,
+)
+
+# A period without an end is longer than any horizon, so the range over `valid_from` misses it.
+# These are found by what is still believed of them.
+sa.Index(
+    "period_open",
+    period.c.log,
+    period.c.generation,
+    period.c.population,
+    period.c.known_to,
+    sqlite_where=period.c.valid_to == OPEN,
+    postgresql_where=period.c.valid_to == OPEN,
+)
+# Catching up closes what is still believed of a subject.
+sa.Index(
+    "period_believed",
+    period.c.log,
+    period.c.generation,
+    period.c.subject,
+    sqlite_where=period.c.known_to == OPEN,
+    postgresql_where=period.c.known_to == OPEN,
+)

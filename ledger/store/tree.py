@@ -1,0 +1,77 @@
+"""The Merkle tree of a log, kept as tiles in the same transaction as its entries."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import sqlalchemy as sa
+
+from ledger import merkle
+from ledger.store.database import Database
+from ledger.store.tables import tile
+
+ROOTS_MAX = 1_000
+
+_UPSERT = sa.text(
+    "INSERT INTO tile (log, level, tile, hashes) VALUES (:log, :level, :tile, :hashes) "
+    "ON CONFLICT (log, level, tile) DO UPDATE SET hashes = excluded.hashes"
+)
+
+
+class Tree:
+    """The tree of one log."""
+
+    def __init__(self, database: Database, log: int) -> None:
+        self._database = database
+        self._log = log
+        self._edge: tuple[int, dict[merkle.Tile, bytes]] = (0, {})
+        self._roots: dict[int, bytes] = {}
+
+    def grow(self, connection: sa.Connection, size: int, leaves: Sequence[bytes]) -> None:
+        """Add leaf hashes to a tree of `size`, in the transaction that adds the entries."""
+        known_size, known = self._edge
+        if known_size != size:  # another process appended, or the last append was not kept
+            known = {}
+
+        def read(tiles: Collection[merkle.Tile]) -> Mapping[merkle.Tile, bytes]:
+            return known if known.keys() >= set(tiles) else self._read(connection, tiles)
+
+        changed = merkle.grow(size, leaves, read)
+        connection.execute(
+            _UPSERT,
+            [
+                {"log": self._log, "level": level, "tile": index, "hashes": hashes}
+                for (level, index), hashes in changed.items()
+            ],
+        )
+        last: dict[int, merkle.Tile] = {}
+        for at in sorted({*known, *changed}):
+            last[at[0]] = at
+        self._edge = size + len(leaves), {at: changed.get(at) or known[at] for at in last.values()}
+
+    def forget(self) -> None:
+        """Forget the right edge: whether the last `grow` was kept is not known."""
+        self._edge = (0, {})
+
+    def root(self, size: int) -> bytes:
+        """The root of the first `size` entries, which the log must have."""
+        found = self._roots.get(size)
+        if found is None:
+            found = merkle.root(size, self.read)
+            if len(self._roots) >= ROOTS_MAX:
+                self._roots = {}
+            self._roots[size] = found
+        return found
+
+    def read(self, tiles: Collection[merkle.Tile]) -> Mapping[merkle.Tile, bytes]:
+        """The port of `ledger.merkle`."""
+        with self._database.reading.connect() as connection:
+            return self._read(connection, tiles)
+
+    def _read(
+        self, connection: sa.Connection, tiles: Collection[merkle.Tile]
+    ) -> dict[merkle.Tile, bytes]:
+        rows = connection.execute(
+            sa.select(tile.c.level, tile.c.tile, tile.c.hashes).where(
+                tile.c.log == self._log, sa.tuple_(tile.c.level, tile.c.tile).in_(list(tiles))
+            )
+        )
+        return {(level, index): hashes for level, index, hashes in rows}

@@ -1,0 +1,166 @@
+"""Who holds each person, where, and since when.
+
+Agencies contradict each other, so no step refuses: what does not fit becomes visible state.
+"""
+
+from dataclasses import dataclass, replace
+
+from ledger.v1.custody_query_service_pb2 import Custody as CustodyMessage
+from ledger.v1.custody_query_service_pb2 import CustodyStatus
+from ledger.v1.event_pb2 import (
+    Apprehended,
+    BookedIn,
+    BookedOut,
+    Placed,
+    Precision,
+    ReferredToOrr,
+    Released,
+    Reunified,
+    TransferArrived,
+    TransferDeparted,
+)
+from projections.history import Fact
+from projections.projection import Projection
+
+NOT_RECORDED = CustodyStatus.CUSTODY_STATUS_UNSPECIFIED
+HELD = CustodyStatus.CUSTODY_STATUS_HELD
+IN_TRANSFER = CustodyStatus.CUSTODY_STATUS_IN_TRANSFER
+ENDED = CustodyStatus.CUSTODY_STATUS_ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class Custody:
+    """The custody of one person at one moment; see ledger.v1.Custody for each field."""
+
+    person_id: str
+    status: CustodyStatus.ValueType = NOT_RECORDED
+    agency: str = ""
+    facility: str = ""
+    since_us: int = 0
+    since_precision: Precision.ValueType = Precision.PRECISION_UNSPECIFIED
+    awaited_by: str = ""
+    event_id: str = ""
+    undated_outcome_text: str = ""
+
+
+def by_agency(agency: str) -> str:
+    """The population that an agency answers for."""
+    return f"agency:{agency}"
+
+
+def by_facility(agency: str, facility: str) -> str:
+    """The population that an agency holds in one facility, however its name is spaced and cased."""
+    return f"facility:{agency}:{' '.join(facility.split()).casefold()}"
+
+
+def populations(view: Custody) -> tuple[str, ...]:
+    """Those held, by agency and by facility. Who is on the way is still her agency's."""
+    if view.status not in (HELD, IN_TRANSFER):
+        return ()
+    if not view.facility:
+        return (by_agency(view.agency),)
+    return (by_agency(view.agency), by_facility(view.agency, view.facility))
+
+
+def present(view: Custody) -> CustodyMessage:
+    """The view in the words."""
+    message = CustodyMessage(
+        status=view.status,
+        agency=view.agency,
+        facility=view.facility,
+        since_precision=view.since_precision,
+        awaited_by=view.awaited_by,
+        event_id=view.event_id,
+        undated_outcome_text=view.undated_outcome_text,
+    )
+    if view.event_id:
+        message.since_time.FromMicroseconds(view.since_us)
+    return message
+
+
+custody = Projection(
+    "custody", Custody, subject="person", version=1, present=present, populations=populations
+)
+
+
+def _begin(
+    view: Custody, fact: Fact, status: CustodyStatus.ValueType, agency: str, facility: str = ""
+) -> Custody:
+    """A new state from this fact on."""
+    return Custody(
+        view.person_id,
+        status=status,
+        agency=agency,
+        facility=facility,
+        since_us=fact.effective_us,
+        since_precision=fact.event.valid_time.precision,
+        event_id=fact.event.event_id,
+    )
+
+
+@custody.on(Apprehended)
+def _(view: Custody, body: Apprehended, fact: Fact) -> Custody:
+    return _begin(view, fact, HELD, body.agency, body.place.name)
+
+
+@custody.on(BookedIn)
+def _(view: Custody, body: BookedIn, fact: Fact) -> Custody:
+    # A booking without an apprehension still says that somebody is held.
+    state = _begin(view, fact, HELD, body.agency, body.facility.name)
+    return replace(state, awaited_by=_still_awaited(view, body.agency))
+
+
+@custody.on(BookedOut)
+def _(view: Custody, body: BookedOut, fact: Fact) -> Custody:
+    # Who was booked in elsewhere on the same day is not put out of there by the older stay's end.
+    if view.status != HELD or (view.agency, view.facility) != (body.agency, body.facility.name):
+        return view
+    return replace(_begin(view, fact, HELD, body.agency), awaited_by=view.awaited_by)
+
+
+@custody.on(TransferDeparted)
+def _(view: Custody, body: TransferDeparted, fact: Fact) -> Custody:
+    # The sender answers for them until they arrive: nobody is in between.
+    return replace(_begin(view, fact, IN_TRANSFER, body.from_agency), awaited_by=body.to_agency)
+
+
+@custody.on(TransferArrived)
+def _(view: Custody, body: TransferArrived, fact: Fact) -> Custody:
+    state = _begin(view, fact, HELD, body.agency, body.facility.name)
+    return replace(state, awaited_by=_still_awaited(view, body.agency))
+
+
+@custody.on(ReferredToOrr)
+def _(view: Custody, _body: ReferredToOrr, _fact: Fact) -> Custody:
+    # A referral moves nobody: the child stays where she is, and ORR is to take her.
+    return replace(view, awaited_by=_still_awaited(replace(view, awaited_by="ORR"), view.agency))
+
+
+@custody.on(Placed)
+def _(view: Custody, body: Placed, fact: Fact) -> Custody:
+    state = _begin(view, fact, HELD, body.agency, body.facility.name)
+    return replace(state, undated_outcome_text=body.undated_outcome_text)
+
+
+@custody.on(Released)
+def _(view: Custody, body: Released, fact: Fact) -> Custody:
+    # A release concerns the person released; her sponsor's own custody does not change by it.
+    if view.person_id != body.person_id:
+        return view
+    return _begin(view, fact, ENDED, body.agency)
+
+
+@custody.on(Reunified)
+def _(view: Custody, body: Reunified, fact: Fact) -> Custody:
+    if body.HasField("held_together_at"):
+        return _begin(view, fact, HELD, body.agency, body.held_together_at.name)
+    # Where a family is free, the child's custody ends. The adult's own end is the adult's own
+    # release: it may have come long before, and under another agency.
+    if view.person_id != body.child_id:
+        return view
+    return _begin(view, fact, ENDED, body.agency)
+
+
+def _still_awaited(view: Custody, agency: str) -> str:
+    """Who still waits for her once `agency` holds her."""
+    return "" if view.awaited_by == agency else view.awaited_by

@@ -1,0 +1,81 @@
+"""Every store: SQLite, and each PostgreSQL that this machine has or that the registry gives."""
+
+import sqlite3
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+
+import pytest
+from postgres import Server as Postgres
+from postgres import find_versions
+
+from ledger.ledger import Ledger
+from ledger.rpc.client import Client
+from ledger.rpc.server import Server
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+VERSIONS = find_versions()
+STORES = ["sqlite", *VERSIONS]
+
+
+@pytest.fixture(scope="session")
+def postgres_of() -> Iterator[Callable[[str], Postgres]]:
+    """A running PostgreSQL of a version, started when first asked for."""
+    with ExitStack() as stack:
+        running: dict[str, Postgres] = {}
+
+        def start(version: str) -> Postgres:
+            if version not in running:
+                running[version] = stack.enter_context(Postgres(VERSIONS[version]))
+            return running[version]
+
+        yield start
+
+
+@pytest.fixture(params=STORES)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a new, empty database, once on each store."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ledger.db'}"
+    return request.getfixturevalue("postgres_of")(request.param).create_database()
+
+
+@pytest.fixture
+def open_ledger(database_url: str) -> Iterator[Callable[..., Ledger]]:
+    """Opens ledgers on the database, each on a log of its own unless named; closes them."""
+    with ExitStack() as stack:
+
+        def make(**options: object) -> Ledger:
+            ledger = Ledger(database_url, **{"name": uuid.uuid4().hex, **options})
+            stack.callback(ledger.close)
+            return ledger
+
+        yield make
+
+
+@pytest.fixture
+def server(database_url: str) -> Iterator[Server]:
+    """A server in this process, over gRPC at a port of its own."""
+    running = Server(Ledger(database_url), "127.0.0.1:0")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Client]:
+    """A client of the server."""
+    with Client(server.address) as connected:
+        yield connected
+
+
+def ticking(start_us: int = 1_600_000_000_000_000, step_us: int = 1_000_000) -> Callable[[], int]:
+    """A clock that moves by a step each time it is read."""
+    ticks = count(start_us, step_us)
+    return lambda: next(ticks)
+
+
+def raw(database_url: str) -> sqlite3.Connection:
+    """A way around the ledger, for tests that tamper with SQLite."""
+    return sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)
