@@ -96,7 +96,7 @@ def _receipts(
             receipt.record_time.FromMicroseconds(stored.record_us)
             if request.prove:
                 receipt.inclusion_path.extend(
-                    merkle.inclusion_path(stored.position - 1, appended.size, ledger.log.tree.read)
+                    ledger.log.tree.inclusion_path(stored.position - 1, appended.size)
                 )
         yield receipt
 

@@ -4,20 +4,13 @@ One person or family: the fold of her entries, never stale. Populations: the tab
 the size asked for.
 """
 
-import base64
-import binascii
-from collections.abc import Callable, Iterable, Sequence
-from hashlib import sha256
-from typing import Any, TypeVar
-
-from google.protobuf.message import DecodeError, Message
+from collections.abc import Iterable, Sequence
 
 from ledger.codes import codes_of
 from ledger.entry import code_faults
 from ledger.errors import refuse
-from ledger.ledger import CATCH_UP_WAIT_S, Ledger, Moment
-from ledger.store.populations import Generation
-from ledger.v1.basis_pb2 import PageToken
+from ledger.ledger import Ledger, Moment
+from ledger.pages import turn_page
 from ledger.v1.custody_query_service_pb2 import (
     ChildSeparations,
     Custody,
@@ -38,15 +31,10 @@ from ledger.v1.custody_query_service_pb2 import (
 )
 from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.event_pb2 import Entry, RecordedEvent
-from projections import custody, family, separation
+from projections import custody, family, identity, separation
 from projections.history import Fact, facts
-from projections.identity import identity
 
-PAGE_DEFAULT = 100
-PAGE_MAX = 1_000
 FAMILY_MAX = 200
-
-State = TypeVar("State", bound=Message)
 
 
 def get_person(ledger: Ledger, request: GetPersonRequest) -> GetPersonResponse:
@@ -56,7 +44,7 @@ def get_person(ledger: Ledger, request: GetPersonRequest) -> GetPersonResponse:
     if not known:
         raise _not_found("person_id")
     person_id, as_of_us = request.person_id, moment.as_of_us
-    response = identity.present(identity.fold(person_id, known, as_of_us))
+    response = identity.present(identity.identity.fold(person_id, known, as_of_us))
     held = custody.custody.fold(person_id, known, as_of_us)
     separated = separation.separation.fold(person_id, known, as_of_us)
     relatives = family.family.fold(person_id, known, as_of_us)
@@ -146,8 +134,8 @@ def list_roster(ledger: Ledger, request: ListRosterRequest) -> ListRosterRespons
     if request.facility:
         agencies = [request.agency] if request.agency else sorted(codes_of("agency"))
         wanted = [custody.by_facility(agency, request.facility) for agency in agencies]
-    page = _Page(ledger, request, custody.custody.name, wanted, Custody)
-    if request.facility and page.total_size == 0 and not page.is_known():
+    page = turn_page(ledger, request, custody.custody, wanted)
+    if request.facility and not page.is_known:
         raise refuse(
             [
                 (
@@ -158,94 +146,34 @@ def list_roster(ledger: Ledger, request: ListRosterRequest) -> ListRosterRespons
             ]
         )
     return ListRosterResponse(
-        people=[RosterPerson(person_id=one, custody=state) for one, state in page.rows],
+        people=[
+            RosterPerson(person_id=person_id, custody=Custody.FromString(state))
+            for person_id, state in page.rows
+        ],
         total_size=page.total_size,
         next_page_token=page.next_token,
-        stamp=page.stamp,
+        stamp=ledger.stamp(page.moment.size, page.moment.as_of_us),
     )
 
 
 def list_separations(ledger: Ledger, request: ListSeparationsRequest) -> ListSeparationsResponse:
-    """Children separated and not known to be reunified, or ever. INVALID_PAGE_TOKEN etc."""
+    """Children separated and not known to be reunified, or ever separated.
+
+    Raises INVALID_PAGE_TOKEN, PROJECTION_BEHIND.
+    """
     wanted = [separation.EVER if request.include_reunified else separation.NOT_REUNIFIED]
-    page = _Page(ledger, request, separation.separation.name, wanted, ChildSeparations)
+    page = turn_page(ledger, request, separation.separation, wanted)
     return ListSeparationsResponse(
         separations=[
             one
-            for _, child in page.rows
-            for one in child.separations
+            for _, state in page.rows
+            for one in ChildSeparations.FromString(state).separations
             if request.include_reunified or one.status != separation.REUNIFIED
         ],
         total_size=page.total_size,
         next_page_token=page.next_token,
-        stamp=page.stamp,
+        stamp=ledger.stamp(page.moment.size, page.moment.as_of_us),
     )
-
-
-class _Page:
-    """One page of a population. Every page is as of, and known at, what the first was."""
-
-    def __init__(
-        self,
-        ledger: Ledger,
-        request: ListRosterRequest | ListSeparationsRequest,
-        projection: str,
-        wanted: Sequence[str],
-        state: type[Any],
-    ) -> None:
-        question = type(request)()
-        question.CopyFrom(request)
-        question.ClearField("page_size")
-        question.ClearField("page_token")
-        digest = sha256(question.SerializeToString(deterministic=True)).digest()
-        moment, after = _resume(request.page_token, digest) or (ledger.moment(request.basis), "")
-        limit = min(request.page_size or PAGE_DEFAULT, PAGE_MAX)
-        as_of_us, size = moment.as_of_us, moment.size
-
-        def ask(answer: Callable[[Generation], Any]) -> Any:
-            return ledger.populations.ask(projection, size, CATCH_UP_WAIT_S, answer)
-
-        found: list[tuple[str, bytes]] = []
-        if not request.count_only:
-            found = ask(
-                lambda live: ledger.populations.page(live, wanted, as_of_us, size, after, limit + 1)
-            )
-        self.rows = [(subject, state.FromString(kept)) for subject, kept in found[:limit]]
-        self.total_size = 0
-        if not after:
-            self.total_size = ask(
-                lambda live: ledger.populations.count(live, wanted, as_of_us, size)
-            )
-        self.next_token = ""
-        if len(found) > limit:
-            token = PageToken(question=digest, size=size, after=self.rows[-1][0])
-            token.as_of_time.FromMicroseconds(as_of_us)
-            self.next_token = base64.urlsafe_b64encode(token.SerializeToString()).decode()
-        self.stamp = ledger.stamp(size, as_of_us)
-        self.is_known = lambda: (
-            after or ask(lambda live: ledger.populations.is_known(live, wanted, size))
-        )
-
-
-def _resume(page_token: str, question: bytes) -> tuple[Moment, str] | None:
-    """Where a page token goes on. Raises INVALID_PAGE_TOKEN."""
-    if not page_token:
-        return None
-    try:
-        token = PageToken.FromString(base64.b64decode(page_token, altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError, DecodeError):
-        token = PageToken()
-    if token.question != question:
-        raise refuse(
-            [
-                (
-                    ErrorReason.ERROR_REASON_INVALID_PAGE_TOKEN,
-                    "page_token",
-                    "not given for this question",
-                )
-            ]
-        )
-    return Moment(token.as_of_time.ToMicroseconds(), token.size), token.after
 
 
 def _facts(

@@ -27,7 +27,9 @@ Fault = tuple[ErrorReason.ValueType, str, str]
 
 def body_of(event: Event) -> Any:
     """The message in the event's `fact`."""
-    return getattr(event, event.WhichOneof("fact"))
+    fact = event.WhichOneof("fact")
+    assert fact is not None  # noqa: S101  # its shape was checked
+    return getattr(event, fact)
 
 
 def kind_of(event: Event) -> str:

@@ -63,7 +63,7 @@ def name_of(reason: ErrorReason.ValueType) -> str:
 
 
 def refuse(violations: Sequence[tuple[ErrorReason.ValueType, str, str]]) -> LedgerError:
-    """The refusal of a request with these (reason, field, description), the first giving its name."""
+    """The refusal for these (reason, field, description); the first gives its name."""
     reason, field, description = violations[0]
     return LedgerError(
         reason,

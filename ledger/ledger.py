@@ -14,7 +14,7 @@ import structlog
 import projections
 from ledger.errors import LedgerError, StartupError
 from ledger.store import migrations
-from ledger.store.audit import verify
+from ledger.store.audit import Verdict, verify
 from ledger.store.database import Database
 from ledger.store.follower import Follower
 from ledger.store.log import CUSTODY, Log
@@ -65,12 +65,7 @@ class Ledger:
             self._database.lock_for_writing()
             migrations.upgrade(self._database.engine)
             self.log = Log(self._database, clock, name)
-            verdict = verify(self._database, self.log.id, progress=progress)
-            if not verdict.ok:
-                raise StartupError(
-                    f"the log is not as it was written, from position "
-                    f"{verdict.first_bad_position} on: see `ledger audit verify`"
-                )
+            _require_whole(verify(self._database, self.log.id, progress=progress))
             self.populations = Populations(self._database, self.log, projections.load())
             self.populations.prepare(progress)
         except BaseException:
@@ -129,3 +124,12 @@ class Ledger:
         if size:
             stamp.known_at_time.FromMicroseconds(self.log.entries.record_us(size))
         return stamp
+
+
+def _require_whole(verdict: Verdict) -> None:
+    """Raise StartupError unless the log is as it was written."""
+    if not verdict.ok:
+        raise StartupError(
+            f"the log is not as it was written, from position {verdict.first_bad_position} on: "
+            "see `ledger audit verify`"
+        )

@@ -1,6 +1,5 @@
 """Proving the log: checkpoints, inclusion, consistency (RFC 9162, 2.1)."""
 
-from ledger import merkle
 from ledger.errors import LedgerError
 from ledger.ledger import Ledger
 from ledger.read import find
@@ -37,7 +36,7 @@ def get_inclusion_proof(
     return GetInclusionProofResponse(
         position=stored.position,
         entry_bytes=stored.data,
-        inclusion_path=merkle.inclusion_path(stored.position - 1, size, ledger.log.tree.read),
+        inclusion_path=ledger.log.tree.inclusion_path(stored.position - 1, size),
         checkpoint=_checkpoint(ledger, size),
     )
 
@@ -52,7 +51,7 @@ def get_consistency_proof(
     if request.first_size > second:
         raise _out_of_range("first_size", f"larger than the second, which is {second}")
     return GetConsistencyProofResponse(
-        consistency_path=merkle.consistency_path(request.first_size, second, ledger.log.tree.read),
+        consistency_path=ledger.log.tree.consistency_path(request.first_size, second),
         second=_checkpoint(ledger, second),
     )
 

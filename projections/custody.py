@@ -41,6 +41,7 @@ class Custody:
     awaited_by: str = ""
     event_id: str = ""
     undated_outcome_text: str = ""
+    contradicting_event_ids: tuple[str, ...] = ()
 
 
 def by_agency(agency: str) -> str:
@@ -72,6 +73,7 @@ def present(view: Custody) -> CustodyMessage:
         awaited_by=view.awaited_by,
         event_id=view.event_id,
         undated_outcome_text=view.undated_outcome_text,
+        contradicting_event_ids=view.contradicting_event_ids,
     )
     if view.event_id:
         message.since_time.FromMicroseconds(view.since_us)
@@ -100,6 +102,11 @@ def _begin(
 
 @custody.on(Apprehended)
 def _(view: Custody, body: Apprehended, fact: Fact) -> Custody:
+    # Nobody is apprehended out of another agency's custody: one of the two records is wrong, and
+    # the ledger cannot tell which. She stays where she was last received, and both are shown.
+    if view.status in (HELD, IN_TRANSFER) and view.agency != body.agency:
+        contradicting = (*view.contradicting_event_ids, fact.event.event_id)
+        return replace(view, contradicting_event_ids=contradicting)
     return _begin(view, fact, HELD, body.agency, body.place.name)
 
 

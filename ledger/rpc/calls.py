@@ -1,5 +1,7 @@
 """What every call goes through: strict requests, named refusals, its own pool, one log line."""
 
+from __future__ import annotations  # grpc's types take parameters in their stubs only
+
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +24,7 @@ OURS = "/ledger.v1."
 logger = structlog.get_logger()
 
 
-class Calls(grpc.ServerInterceptor):  # type: ignore[misc]  # untyped in its stubs
+class Calls(grpc.ServerInterceptor):
     """Wraps each method of ours. The outermost interceptor: the pool of a stream is set here."""
 
     def __init__(self) -> None:
@@ -31,13 +33,14 @@ class Calls(grpc.ServerInterceptor):  # type: ignore[misc]  # untyped in its stu
 
     def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], grpc.RpcMethodHandler | None],
+        continuation: Callable[[grpc.HandlerCallDetails], grpc.RpcMethodHandler[Any, Any] | None],
         details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler | None:
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
         """The handler of a method of ours, wrapped."""
         handler = continuation(details)
         if handler is None or not details.method.startswith(OURS):
             return handler
+        assert handler.request_deserializer  # noqa: S101  # every method of ours has one
         decode = decoder(handler.request_deserializer)
         if handler.unary_unary:
             return grpc.unary_unary_rpc_method_handler(
@@ -45,6 +48,7 @@ class Calls(grpc.ServerInterceptor):  # type: ignore[misc]  # untyped in its stu
                 decode,
                 handler.response_serializer,
             )
+        assert handler.unary_stream  # noqa: S101  # there are no other kinds
         stream = self._stream(details.method, handler.unary_stream)
         stream.experimental_thread_pool = self._streams  # type: ignore[attr-defined]
         return grpc.unary_stream_rpc_method_handler(stream, decode, handler.response_serializer)
@@ -67,11 +71,7 @@ class Calls(grpc.ServerInterceptor):  # type: ignore[misc]  # untyped in its stu
             call = _Call(method, context)
             free = self._open.acquire(blocking=False)
             try:
-                if not free:
-                    raise LedgerError(
-                        ErrorReason.ERROR_REASON_WATCHERS_EXHAUSTED,
-                        f"there are {STREAMS_MAX} open streams already",
-                    )
+                _require_free(free)
                 call.begin(request)
                 yield from handle(request, context)
             except Exception as error:  # noqa: BLE001  # the edge: nothing may fall through
@@ -82,6 +82,14 @@ class Calls(grpc.ServerInterceptor):  # type: ignore[misc]  # untyped in its stu
                 call.end()
 
         return answer
+
+
+def _require_free(free: bool) -> None:
+    if not free:
+        raise LedgerError(
+            ErrorReason.ERROR_REASON_WATCHERS_EXHAUSTED,
+            f"there are {STREAMS_MAX} open streams already",
+        )
 
 
 class _Call:

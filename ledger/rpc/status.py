@@ -1,6 +1,6 @@
-"""Refusals on the wire: google.rpc.Status with ErrorInfo, and BadRequest for the fields at fault."""
+"""Refusals on the wire: google.rpc.Status with ErrorInfo, and BadRequest for fields at fault."""
 
-from collections.abc import Sequence
+from typing import Any
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -17,7 +17,7 @@ VIOLATIONS_MAX = 50
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
-def trailing(error: LedgerError) -> tuple[grpc.StatusCode, str, Sequence[tuple[str, bytes]]]:
+def trailing(error: LedgerError) -> tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]:
     """(code, message, trailing metadata) that a call ends with."""
     details = [_packed(ErrorInfo(reason=error.name, domain=DOMAIN, metadata=error.metadata))]
     if error.violations:
@@ -37,7 +37,8 @@ def trailing(error: LedgerError) -> tuple[grpc.StatusCode, str, Sequence[tuple[s
 
 def received(error: grpc.RpcError) -> LedgerError:
     """The refusal that a call ended with, for the caller; also one that no ledger sent."""
-    for key, value in error.trailing_metadata() or ():
+    metadata: Any = error.trailing_metadata() or ()
+    for key, value in metadata:
         if key != _DETAILS:
             continue
         status, info, bad = Status.FromString(value), ErrorInfo(), BadRequest()

@@ -57,7 +57,8 @@ def decoder(parse: Callable[[bytes], Message]) -> Callable[[bytes], Message | Un
 
 def _unknown_fields(message: Message, path: str) -> Iterator[str]:
     """Where unknown fields are, such as "events[0].#999"."""
-    for unknown in UnknownFieldSet(message):
+    unknown_fields: Any = UnknownFieldSet(message)  # its stub knows nothing of it
+    for unknown in unknown_fields:
         yield f"{path}#{unknown.field_number}"
     for field, value in message.ListFields():
         if not field.message_type:

@@ -181,7 +181,7 @@ def refusal_of(error: Exception) -> LedgerError | None:
 
 
 def _normal(url: str) -> sa.URL:
-    """The URL with our driver. Raises StartupError for one that is no URL or of another database."""
+    """The URL with our driver. Raises StartupError for one that is not of a database we know."""
     try:
         made = sa.make_url(url)
     except sa.exc.ArgumentError:
@@ -194,5 +194,5 @@ def _normal(url: str) -> sa.URL:
     if backend == "postgresql":
         return made.set(drivername="postgresql+psycopg")
     raise StartupError(
-        f"the ledger runs on SQLite files and PostgreSQL, not on {url.split(':')[0]}"
+        f"the ledger runs on SQLite files and PostgreSQL, not on {backend} {made.database or ''}"
     )

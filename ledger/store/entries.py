@@ -196,7 +196,7 @@ class Entries:
         self, connection: sa.Connection, event_ids: Collection[bytes]
     ) -> dict[bytes, Stored]:
         """The entries with these event ids, as far as there are any."""
-        found = {}
+        found: dict[bytes, Stored] = {}
         for some in _chunks(event_ids):
             rows = connection.execute(
                 sa.select(
@@ -216,7 +216,7 @@ class Entries:
                     term.c.log == self._log, term.c.name.in_(some)
                 )
             )
-            found |= {name: number for name, number in rows}
+            found.update(iter(rows.tuples()))
         return found
 
     def names(self, connection: sa.Connection, numbers: Collection[int]) -> dict[int, str]:
@@ -228,7 +228,7 @@ class Entries:
                     term.c.log == self._log, term.c.id.in_(some)
                 )
             )
-            found |= {number: name for number, name in rows}
+            found.update(iter(rows.tuples()))
         return found
 
     def remember(self, terms: dict[str, int]) -> None:

@@ -204,7 +204,7 @@ class Log(DCBRecorder):
             if isinstance(outcome, Appended):
                 outcome.size = size + len(group.added)
         if not group.added:
-            connection.get_transaction().rollback()  # the head's record time did not move
+            connection.rollback()  # the head's record time did not move
             return outcomes, {}
         terms = self._insert(connection, group, term_count)
         self.tree.grow(connection, size, [merkle.leaf_hash(one.data) for one, _ in group.added])

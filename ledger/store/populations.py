@@ -28,7 +28,8 @@ BUCKETS = 256
 
 Progress = Callable[[int, int], None]
 Answer = TypeVar("Answer")
-_OPEN = sa.literal_column(str(OPEN))  # a literal: a partial index is not matched by a parameter
+# A literal, because a partial index is not matched by a parameter.
+_OPEN: sa.ColumnClause[int] = sa.literal_column(str(OPEN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ class Populations:
     def ask(
         self, name: str, size: int, timeout_s: float, question: Callable[[Generation], Answer]
     ) -> Answer:
-        """The answer of the live tables, once they have come to a size. Raises PROJECTION_BEHIND."""
+        """The answer of the live tables once they have come to a size. PROJECTION_BEHIND."""
         while True:
             live = self._wait_for(name, size, timeout_s)
             answer = question(live)

@@ -94,7 +94,7 @@ period = sa.Table(
     sa.Column("valid_to", sa.BigInteger, nullable=False),
     sa.Column("known_to", sa.BigInteger, nullable=False),
     sa.Column("state", sa.LargeBinary, nullable=False),
-    comment="Who belonged to which population, from when to when, as known from which size to which.",
+    comment="Who belonged to which population, over which valid time, as known at which sizes.",
     sqlite_with_rowid=False,
 )
 

@@ -1,12 +1,15 @@
 """The Merkle tree of a log, kept as tiles in the same transaction as its entries."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import sqlalchemy as sa
 
 from ledger import merkle
+from ledger.errors import LedgerError
 from ledger.store.database import Database
 from ledger.store.tables import tile
+from ledger.v1.error_pb2 import ErrorReason
 
 ROOTS_MAX = 1_000
 
@@ -55,11 +58,22 @@ class Tree:
         """The root of the first `size` entries, which the log must have."""
         found = self._roots.get(size)
         if found is None:
-            found = merkle.root(size, self.read)
+            with _whole():
+                found = merkle.root(size, self.read)
             if len(self._roots) >= ROOTS_MAX:
                 self._roots = {}
             self._roots[size] = found
         return found
+
+    def inclusion_path(self, index: int, size: int) -> list[bytes]:
+        """See `merkle.inclusion_path`."""
+        with _whole():
+            return merkle.inclusion_path(index, size, self.read)
+
+    def consistency_path(self, first_size: int, second_size: int) -> list[bytes]:
+        """See `merkle.consistency_path`."""
+        with _whole():
+            return merkle.consistency_path(first_size, second_size, self.read)
 
     def read(self, tiles: Collection[merkle.Tile]) -> Mapping[merkle.Tile, bytes]:
         """The port of `ledger.merkle`."""
@@ -75,3 +89,14 @@ class Tree:
             )
         )
         return {(level, index): hashes for level, index, hashes in rows}
+
+
+@contextmanager
+def _whole() -> Iterator[None]:
+    """Raises VERIFICATION_FAILED where tiles of the tree are missing."""
+    try:
+        yield
+    except LookupError:
+        raise LedgerError(
+            ErrorReason.ERROR_REASON_VERIFICATION_FAILED, "tiles of the tree are missing"
+        ) from None

@@ -86,7 +86,8 @@ class Writer:
         """The batches for the next transaction; none once closed and drained."""
         with self._wake:
             self._wake.wait_for(lambda: self._waiting or self._refusal)
-            group, count = [], 0
+            group: list[tuple[Append, Future[Appended]]] = []
+            count = 0
             while self._waiting:
                 count += len(self._waiting[0][0].events)
                 if group and count > GROUP_EVENTS_MAX:

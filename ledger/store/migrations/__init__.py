@@ -39,5 +39,6 @@ def require(engine: sa.Engine) -> None:
         raise StartupError(
             "the database holds no ledger: `ledger serve` makes one"
             if found is None
-            else f"the tables have version {found}, this program reads {LATEST}: start `ledger serve` once"
+            else f"the tables have version {found}, this program reads {LATEST}: start "
+            "`ledger serve` once"
         )

@@ -76,7 +76,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint(
             "log", "generation", "population", "valid_from", "subject", "known_from"
         ),
-        comment="Who belonged to which population, from when to when, as known from which size to which.",
+        comment="Who belonged to which population, over which valid time, as known at which sizes.",
         sqlite_with_rowid=False,
     )
     op.create_index(

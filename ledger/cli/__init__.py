@@ -1,0 +1,57 @@
+"""The command line. Data goes to standard output; progress, logs and refusals to standard error.
+
+Exit codes: 0 done; 1 refused; 2 the command is wrong; 3 the server or database cannot be reached;
+4 conflict: something else came first; 5 verification failed.
+"""
+
+import os
+import sys
+
+import typer
+
+from ledger.cli import ask, audit, imports, projection, serve, watch
+from ledger.errors import LedgerError, StartupError
+
+app = typer.Typer(
+    name="ledger",
+    help=(
+        "A ledger of custody, separation and reunification.\n\n"
+        "Start with `ledger demo`, or with `ledger serve` and then any other command."
+    ),
+    epilog=(
+        "Exit codes: 0 done; 1 refused; 2 the command is wrong; 3 cannot be reached; 4 conflict; "
+        "5 verification failed."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+serve.add_to(app)
+imports.add_to(app)
+ask.add_to(app)
+watch.add_to(app)
+audit.add_to(app)
+projection.add_to(app)
+
+# google.rpc.Code to exit code; anything else is 1.
+_EXIT_CODES = {3: 2, 4: 3, 6: 4, 8: 3, 10: 4, 14: 3, 15: 5}
+UNREACHABLE = 3
+
+
+def main() -> None:
+    """Run a command and leave with the exit code that says what became of it."""
+    # Its own complaints about connections are not ours to print.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    try:
+        app()
+    except LedgerError as error:
+        typer.echo(f"ledger: {error.name}: {error}", err=True)
+        for one in error.violations[1:]:
+            typer.echo(f"ledger: {one.rule}: {one.field}: {one.description}", err=True)
+        sys.exit(_EXIT_CODES.get(error.status, 1))
+    except StartupError as error:
+        typer.echo(f"ledger: {error}", err=True)
+        sys.exit(UNREACHABLE)
+    except BrokenPipeError:
+        # Whoever read has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,108 @@
+"""What many commands take: where the ledger is, as of when, known at what, in which form."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from ledger.v1.basis_pb2 import Basis
+
+LISTEN = "127.0.0.1:7018"
+DATABASE = "sqlite:///ledger.db"
+
+_DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
+_SIZE = re.compile(r"^\d{1,15}$")
+
+
+class Output(StrEnum):
+    """The form of an answer."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+ServerOption = Annotated[
+    str, typer.Option("--server", envvar="LEDGER_SERVER", help="The ledger to ask, HOST:PORT.")
+]
+DatabaseOption = Annotated[
+    str,
+    typer.Option(
+        "--database",
+        envvar="LEDGER_DATABASE",
+        help="sqlite:///PATH or postgresql://USER@HOST/NAME.",
+    ),
+]
+AsOfOption = Annotated[
+    str,
+    typer.Option(
+        "--as-of",
+        metavar="TIME",
+        help="What was true then: 2018-06-20 (the whole day), 2018-06-20T14:00Z. Default: now.",
+    ),
+]
+KnownAtOption = Annotated[
+    str,
+    typer.Option(
+        "--known-at",
+        metavar="TIME|SIZE",
+        help="As the ledger knew it then: a time, or a size from a stamp. Default: all it knows.",
+    ),
+]
+AtSizeOption = Annotated[
+    int | None,
+    typer.Option("--at-size", min=0, help="As the first so many entries say; repeats a stamp."),
+]
+OutputOption = Annotated[Output, typer.Option("-o", "--output", help="The form of the answer.")]
+
+
+@contextmanager
+def connected(server: str) -> Iterator["Client"]:  # type: ignore[name-defined]  # noqa: F821
+    """A client whose refusals are LedgerErrors."""
+    # Imported here because it takes a good part of a second.
+    import grpc
+
+    from ledger.rpc.client import Client
+    from ledger.rpc.status import received
+
+    with Client(server) as client:
+        try:
+            yield client
+        except grpc.RpcError as error:
+            raise received(error) from None
+
+
+def basis(as_of: str, known_at: str, at_size: int | None) -> Basis:
+    """The basis of a question. Raises BadParameter."""
+    made = Basis()
+    if as_of:
+        made.as_of_time.FromDatetime(instant("--as-of", as_of))
+    if known_at and at_size is not None:
+        raise typer.BadParameter("give --known-at or --at-size, not both")
+    if _SIZE.match(known_at):
+        at_size = int(known_at)
+    if at_size is not None:
+        made.at_size = at_size
+    elif known_at:
+        moment = instant("--known-at", known_at)
+        if _DAY.match(known_at):
+            # Of today, what is known by now.
+            moment = min(moment, datetime.now(UTC))
+        made.known_at_time.FromDatetime(moment)
+    return made
+
+
+def instant(option: str, text: str) -> datetime:
+    """A time as people write it; without a zone it is UTC, a day alone is its last microsecond."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{option}: not a time like 2018-06-20 or 2018-06-20T14:00:00Z"
+        ) from None
+    if _DAY.match(text):
+        found += timedelta(days=1, microseconds=-1)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

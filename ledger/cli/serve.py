@@ -1,0 +1,123 @@
+"""Commands that keep a ledger: serve, demo."""
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ledger.cli.options import DATABASE, LISTEN, DatabaseOption
+
+FAILED = 1
+
+ListenOption = Annotated[
+    str,
+    typer.Option("--listen", envvar="LEDGER_LISTEN", help="HOST:PORT; port 0 chooses a free one."),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the command line."""
+    app.command("demo")(demo)
+    app.command("serve")(serve)
+
+
+def serve(
+    database: DatabaseOption = DATABASE,
+    listen: ListenOption = LISTEN,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No line for each call.")] = False,
+) -> None:
+    """Serve a ledger over gRPC until SIGTERM or Ctrl-C, then let calls end and stop.
+
+    Makes the tables in a database that has none, and verifies what it holds before it serves. Says
+    on standard error when it is ready.
+
+    Example: ledger serve --database sqlite:///ledger.db --listen 127.0.0.1:7018
+    """
+    run(database, listen, quiet=quiet)
+
+
+def demo(
+    exit_after: Annotated[
+        bool, typer.Option("--exit", help="Print the story and stop instead of serving it.")
+    ] = False,
+    file: Annotated[
+        Path, typer.Option("--file", help="The SQLite file to keep it in; made anew each time.")
+    ] = Path("demo.db"),
+    listen: ListenOption = LISTEN,
+) -> None:
+    """An invented history to try the ledger on: a family separated, a late report, a correction.
+
+    Serves it until Ctrl-C, and prints the questions to ask next.
+    """
+    from ledger import demo as history
+
+    for old in (file, Path(f"{file}-wal"), Path(f"{file}-shm")):
+        old.unlink(missing_ok=True)
+    run(
+        f"sqlite:///{file}",
+        "127.0.0.1:0" if exit_after else listen,
+        quiet=True,
+        then=lambda address: history.tell(address, stay=not exit_after),
+        stay=not exit_after,
+    )
+
+
+def run(
+    database: str,
+    listen: str,
+    *,
+    quiet: bool,
+    then: Callable[[str], None] = lambda _address: None,
+    stay: bool = True,
+) -> None:
+    """Serve; once ready, do `then` with the address; stop when told to, or at once."""
+    # Imported here because the other commands do not need them and they take most of a second.
+    from ledger.ledger import Ledger
+    from ledger.rpc.server import Server
+
+    _configure_logs(quiet=quiet)
+    ended, failed = threading.Event(), threading.Event()
+
+    def fail() -> None:
+        failed.set()
+        ended.set()
+
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, lambda *_: ended.set())
+    server = Server(Ledger(database, on_failure=fail), listen)
+    typer.echo(
+        f"ledger: ready, serving {database} at {server.address} "
+        "(without certificates: for this machine only)",
+        err=True,
+    )
+    then(server.address)
+    if stay:
+        ended.wait()
+    server.stop()
+    if failed.is_set():
+        typer.echo("ledger: the database failed; start again to verify what it holds", err=True)
+        sys.exit(FAILED)
+
+
+def _configure_logs(*, quiet: bool) -> None:
+    """One line a call on standard error, for people on a terminal, as JSON otherwise."""
+    import structlog
+
+    terminal = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.WARNING if quiet else logging.INFO
+        ),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

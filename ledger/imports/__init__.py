@@ -1,0 +1,1 @@
+"""Lists of other systems become events, by a profile and through the public API."""

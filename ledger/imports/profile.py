@@ -1,0 +1,201 @@
+"""A profile: how the columns of one kind of list become events. Data, not code.
+
+`profiles/orr-separations.toml` shows every feature. A profile is checked when it is read: a column
+that nothing uses, a field that an event does not have or a code that no list has is an error
+before the first row.
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from ledger.codes import codes_of
+from ledger.errors import StartupError
+from ledger.v1.event_pb2 import Event, Precision
+from ledger.v1.options_pb2 import code_list
+
+PRESENT, BLANK = "present", "blank"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Where a field of an event gets its value from; exactly one of the first four."""
+
+    value: str = ""
+    """Always this."""
+    column: str = ""
+    """The text of a column."""
+    mint: str = ""
+    """An id of this kind, derived from the file and the row: the same at each import."""
+    text: str = ""
+    """Always this text, told apart from `value` for free text."""
+    codes: str = ""
+    """The table that the text is looked up in."""
+    split: str = ""
+    """What separates several texts in one cell."""
+    when: Mapping[str, Any] = field(default_factory=dict)
+    """Only where the row is like this."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventRule:
+    """One event that a row becomes, where it is like `when`."""
+
+    fact: str
+    valid_time: str
+    """The column with the date."""
+    fields: Mapping[str, Rule]
+    when: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something to say of a row that is accepted all the same."""
+
+    column: str
+    text: str
+    when: Mapping[str, Any]
+    before: str = ""
+    """The note is made where the date in `column` is before the one in this column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How one kind of list is read."""
+
+    name: str
+    title: str
+    system: str
+    agency: str
+    zone: str
+    delimiter: str
+    title_lines: int
+    columns: tuple[str, ...]
+    unused: tuple[str, ...]
+    formats: tuple[str, ...]
+    precision: Precision.ValueType
+    skips: Mapping[str, Mapping[str, Any]]
+    events: tuple[EventRule, ...]
+    notes: tuple[Note, ...]
+    codes: Mapping[str, Mapping[str, tuple[str, ...]]]
+
+
+def load(name_or_file: str) -> Profile:
+    """A profile that comes with the ledger, by its name, or one of your own, by its file.
+
+    Raises StartupError, naming what is wrong with it.
+    """
+    shipped = files(__package__) / "profiles"
+    resource: Any = Path(name_or_file)
+    if "/" not in name_or_file and not name_or_file.endswith(".toml"):
+        resource = shipped / f"{name_or_file}.toml"
+        if not resource.is_file():
+            names = sorted(p.name.removesuffix(".toml") for p in shipped.iterdir())
+            raise StartupError(f"no profile is named {name_or_file}: there are {', '.join(names)}")
+    try:
+        profile = _read(tomllib.loads(resource.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise StartupError(f"the profile {name_or_file} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StartupError(f"the profile {name_or_file} is not TOML: {error}") from None
+    except KeyError as error:
+        raise StartupError(f"the profile {name_or_file} lacks {error}") from None
+    except TypeError as error:
+        raise StartupError(f"the profile {name_or_file} has a key too many: {error}") from None
+    faults = list(_faults(profile))
+    if faults:
+        raise StartupError(f"the profile {name_or_file}: {faults[0]}")
+    return profile
+
+
+def _read(table: dict[str, Any]) -> Profile:
+    file = table["file"]
+    return Profile(
+        name=table["name"],
+        title=table["title"],
+        system=table["system"],
+        agency=table["agency"],
+        zone=table["zone"],
+        delimiter=file.get("delimiter", ","),
+        title_lines=file.get("title_lines", 0),
+        columns=tuple(file["columns"]),
+        unused=tuple(file.get("unused", [])),
+        formats=tuple(file["formats"]),
+        precision=Precision.Value(f"PRECISION_{file['precision'].upper()}"),
+        skips={one["name"]: one["when"] for one in table.get("skip", [])},
+        events=tuple(
+            EventRule(
+                fact=one["fact"],
+                valid_time=one["valid_time"],
+                fields={name: Rule(**rule) for name, rule in one["fields"].items()},
+                when=one.get("when", {}),
+            )
+            for one in table["event"]
+        ),
+        notes=tuple(
+            Note(one["column"], one["text"], one.get("when", {}), one.get("before", ""))
+            for one in table.get("note", [])
+        ),
+        codes={
+            name: {text: (to,) if isinstance(to, str) else tuple(to) for text, to in rows.items()}
+            for name, rows in table.get("codes", {}).items()
+        },
+    )
+
+
+def _faults(profile: Profile) -> Iterator[str]:
+    """What is wrong with a profile."""
+    try:
+        ZoneInfo(profile.zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        yield f"{profile.zone} is not a zone of the IANA database"
+    used = {*profile.unused}
+    for when in (*profile.skips.values(), *(note.when for note in profile.notes)):
+        used |= when.keys()
+    for note in profile.notes:
+        used |= {note.column, note.before or note.column}
+    facts = Event.DESCRIPTOR.oneofs_by_name["fact"].fields
+    bodies = {one.name: one.message_type for one in facts}
+    for event in profile.events:
+        used |= {event.valid_time, *event.when}
+        if event.fact not in bodies:
+            yield f"there is no event {event.fact}"
+            continue
+        for name, rule in event.fields.items():
+            used |= {*rule.when, *([rule.column] if rule.column else [])}
+            yield from _field_faults(profile, bodies[event.fact], f"{event.fact}.{name}", rule)
+    yield from (f"nothing uses the column {one}" for one in profile.columns if one not in used)
+    yield from (f"there is no column {one}" for one in sorted(used - {*profile.columns}))
+
+
+def _field_faults(profile: Profile, body: Descriptor, path: str, rule: Rule) -> Iterator[str]:
+    target = field_of(body, path.partition(".")[2])
+    if target is None:
+        yield f"there is no field {path}"
+        return
+    if rule.codes and rule.codes not in profile.codes:
+        yield f"{path} asks for codes.{rule.codes}, which is not there"
+        return
+    codes = {one for row in profile.codes.get(rule.codes, {}).values() for one in row}
+    codes |= {rule.value} if rule.value else set()
+    if target.GetOptions().HasExtension(code_list):
+        known = codes_of(target.GetOptions().Extensions[code_list])
+        yield from (f"{path}: {code} is in no code list" for code in sorted(codes - known))
+    elif target.enum_type:
+        known = frozenset(target.enum_type.values_by_name)
+        yield from (f"{path}: {code} is not a value of it" for code in sorted(codes - known))
+
+
+def field_of(body: Descriptor, path: str) -> FieldDescriptor | None:
+    """The field at a path such as "facility.name" in an event's message."""
+    name, _, rest = path.partition(".")
+    found = body.fields_by_name.get(name)
+    if found is None or not rest:
+        return found
+    return field_of(found.message_type, rest) if found.message_type else None

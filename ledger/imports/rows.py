@@ -1,0 +1,268 @@
+"""Reading a list, with its mess: rows with the line they begin on, and the events they become.
+
+A cell may hold line breaks, a row may be a page header, bytes may be of another encoding. Nothing
+is dropped in silence: every row is either events or a rejection with line, column and reason.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
+
+from google.protobuf.descriptor import FieldDescriptor
+
+from ledger.errors import StartupError
+from ledger.imports.profile import BLANK, PRESENT, EventRule, Profile, Rule, field_of
+from ledger.v1.event_pb2 import Event
+
+# Ids of rows are derived from this and the file's hash, so that they are the same at each import.
+SPACE = UUID("6f3a1c52-7a0e-4a6e-9d0c-2f4c3d1b5e90")
+
+
+@dataclass
+class Row:
+    """A row of the list and what becomes of it."""
+
+    number: int
+    """Of the record in the file, the one after the header being 1."""
+    line: int
+    """On which it begins."""
+    cells: Mapping[str, str] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    """(column, what there is to say)"""
+    column: str = ""
+    reason: str = ""
+    """Why it is rejected; empty: it is not."""
+
+    def reject(self, column: str, reason: str) -> None:
+        """Say why the row becomes nothing. The first reason stands."""
+        if not self.reason:
+            self.column, self.reason, self.events = column, reason, []
+
+
+class CellError(Exception):
+    """A cell that cannot be read."""
+
+    def __init__(self, column: str, reason: str) -> None:
+        super().__init__(reason)
+        self.column = column
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    """A list that was read."""
+
+    sha256: bytes
+    rows: list[Row]
+
+
+def read(path: Path, profile: Profile) -> List:
+    """Read a list by a profile. Raises StartupError if it is not a list of this kind."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StartupError(f"{path} cannot be read: {error.strerror}") from None
+    digest = sha256(content).digest()
+    # Other bytes than UTF-8 become surrogates, and are found in the cell where they stand.
+    text = content.decode("utf-8-sig", errors="surrogateescape")
+    rows = list(_records(text, profile))
+    for row in rows:
+        _interpret(row, profile, digest)
+    _note_duplicates(rows, profile)
+    return List(digest, rows)
+
+
+def _records(text: str, profile: Profile) -> Iterator[Row]:
+    """The rows after the header."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=profile.delimiter, strict=True)
+    number, header = 0, False
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            raise StartupError(f"line {line}: not a list of this form: {error}") from None
+        if line <= profile.title_lines or not cells:
+            continue
+        if not header:
+            _check_header(cells, line, profile)
+            header = True
+            continue
+        number += 1
+        row = Row(number, line)
+        if len(cells) == len(profile.columns):
+            row.cells = dict(zip(profile.columns, cells, strict=True))
+        else:
+            row.reject("", f"has {len(cells)} cells, not {len(profile.columns)}")
+        yield row
+    if not header:
+        raise StartupError("the file has no header line")
+
+
+def _check_header(cells: list[str], line: int, profile: Profile) -> None:
+    found = [_folded(cell) for cell in cells]
+    for wanted, cell in zip(profile.columns, found, strict=False):
+        if wanted != cell:
+            raise StartupError(f"line {line}: the column {wanted!r} is expected, not {cell!r}")
+    if len(found) != len(profile.columns):
+        raise StartupError(
+            f"line {line}: {len(profile.columns)} columns are expected, not {len(found)}"
+        )
+
+
+def _interpret(row: Row, profile: Profile, digest: bytes) -> None:
+    """Turn the cells of a row into events, notes or a rejection."""
+    if row.reason:
+        return
+    for column, cell in row.cells.items():
+        if not cell.isprintable() and any("\udc80" <= char <= "\udcff" for char in cell):
+            row.reject(column, "is not UTF-8")
+            return
+    for name, when in profile.skips.items():
+        if _is_like(row, when):
+            row.reject("", name)
+            return
+    try:
+        row.events = [
+            _event(row, profile, digest, rule)
+            for rule in profile.events
+            if _is_like(row, rule.when)
+        ]
+        for note in profile.notes:
+            if not _is_like(row, note.when):
+                continue
+            if note.before and not _is_before(row, profile, note.column, note.before):
+                continue
+            row.notes.append((note.column, note.text))
+    except CellError as error:
+        row.reject(error.column, str(error))
+
+
+def _event(row: Row, profile: Profile, digest: bytes, rule: EventRule) -> Event:
+    body = Event.DESCRIPTOR.fields_by_name[rule.fact].message_type
+    event = Event(event_id=_derived(digest, row, rule.fact))
+    event.valid_time.time.FromDatetime(_instant(row, profile, rule.valid_time))
+    event.valid_time.precision = profile.precision
+    event.valid_time.zone = profile.zone
+    event.source.system = profile.system
+    event.source.file_sha256 = digest
+    event.source.row = row.number
+    event.source.line = row.line
+    event.actor.agency = profile.agency
+    fact = getattr(event, rule.fact)
+    fact.SetInParent()
+    for path, source in rule.fields.items():
+        target = field_of(body, path)
+        if target is None or not _is_like(row, source.when):
+            continue
+        values = list(_values(row, profile, digest, source, target))
+        *parents, name = path.split(".")
+        owner = fact
+        for parent in parents:
+            owner = getattr(owner, parent)
+        if target.is_repeated:
+            getattr(owner, name).extend(dict.fromkeys(values))
+        elif values:
+            setattr(owner, name, values[0])
+    return event
+
+
+def _values(
+    row: Row, profile: Profile, digest: bytes, rule: Rule, target: FieldDescriptor
+) -> Iterator[Any]:
+    """What a rule gives for a field: nothing where the cell is blank."""
+    if rule.mint:
+        yield _derived(digest, row, rule.mint)
+    elif rule.value or rule.text:
+        yield _converted(rule.value or rule.text, target, "")
+    else:
+        cell = row.cells[rule.column]
+        for text in cell.split(rule.split) if rule.split else [cell]:
+            if not text.strip():
+                continue
+            if not rule.codes:
+                yield _converted(text, target, rule.column)
+                continue
+            codes = profile.codes[rule.codes].get(_normal(text))
+            if codes is None:
+                raise CellError(rule.column, f"is not in the table codes.{rule.codes}")
+            yield from (_converted(code, target, rule.column) for code in codes)
+
+
+def _converted(text: str, target: FieldDescriptor, column: str) -> Any:
+    """A text as a value of the field."""
+    if target.enum_type:
+        return target.enum_type.values_by_name[text].number
+    if target.type == FieldDescriptor.TYPE_UINT32:
+        if not text.strip().isdecimal():
+            raise CellError(column, "is not a number")
+        return int(text)
+    # Free text stays as it is; a name is one line, however the list was broken.
+    return text if target.name.endswith("_text") else _folded(text)
+
+
+def _instant(row: Row, profile: Profile, column: str) -> datetime:
+    text = row.cells[column].strip()
+    if not text:
+        raise CellError(column, "is blank")
+    for form in profile.formats:
+        try:
+            return datetime.strptime(text, form).replace(tzinfo=ZoneInfo(profile.zone))
+        except ValueError:
+            continue
+    raise CellError(column, f"is not a date like {' or '.join(profile.formats)}")
+
+
+def _is_before(row: Row, profile: Profile, column: str, other: str) -> bool:
+    if not row.cells[column].strip() or not row.cells[other].strip():
+        return False
+    return _instant(row, profile, column) < _instant(row, profile, other)
+
+
+def _is_like(row: Row, when: Mapping[str, Any]) -> bool:
+    """Whether each column is "present", "blank", or one of the texts listed."""
+    for column, wanted in when.items():
+        text = _normal(row.cells[column])
+        if wanted == PRESENT:
+            matches = bool(text)
+        elif wanted == BLANK:
+            matches = not text
+        else:
+            matches = text in wanted
+        if not matches:
+            return False
+    return True
+
+
+def _note_duplicates(rows: Iterable[Row], profile: Profile) -> None:
+    """Rows alike in every cell: twins or double entry, which nobody can tell, so both stay."""
+    first: dict[tuple[str, ...], Row] = {}
+    for row in rows:
+        if row.reason:
+            continue
+        key = tuple(row.cells[column] for column in profile.columns)
+        before = first.setdefault(key, row)
+        if before is not row:
+            row.notes.append(("", f"is like the row of line {before.line} in every cell"))
+
+
+def _derived(digest: bytes, row: Row, what: str) -> str:
+    return str(uuid5(SPACE, f"{digest.hex()}:{row.number}:{what}"))
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _normal(text: str) -> str:
+    """White space folded, lower case, without a final full stop: how tables are looked up."""
+    return _folded(text).casefold().removesuffix(".").rstrip()
