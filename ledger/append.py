@@ -5,14 +5,18 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from uuid import UUID
 
-from eventsourcing.dcb.api import DCBAppendCondition
-
 from ledger import merkle
 from ledger.entry import Fault, body_of, encode, faults, kind_of, subjects_of
 from ledger.errors import LedgerError, refuse
 from ledger.ledger import Ledger
-from ledger.read import query_of
-from ledger.store.log import Append, Appended, ConditionFailedError, EventIdTakenError, LedgerEvent
+from ledger.store.log import (
+    Append,
+    Appended,
+    ConditionFailedError,
+    EventIdTakenError,
+    LedgerEvent,
+    condition_of,
+)
 from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.event_pb2 import Entry, Event, Retracted
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest, AppendEventsResponse, Receipt
@@ -38,10 +42,7 @@ def append_events(
         raise refuse(found)
     append = Append(
         _with_subjects(ledger, request.events),
-        [
-            DCBAppendCondition(query_of(one.no_events_match), one.after_position)
-            for one in request.preconditions
-        ],
+        [condition_of(one) for one in request.preconditions],
         request.validate_only,
     )
     appended = _result(ledger.writer.submit(append), timeout_s)

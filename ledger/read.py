@@ -4,16 +4,13 @@ from collections.abc import Callable, Iterator
 from time import monotonic
 from uuid import UUID
 
-from eventsourcing.dcb.api import DCBQuery, DCBQueryItem
-
 from ledger.codes import code_lists
 from ledger.errors import LedgerError, refuse
 from ledger.ledger import Ledger
-from ledger.store.entries import Stored
+from ledger.store.entries import Stored, query_of
 from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.event_pb2 import Entry, RecordedEvent
 from ledger.v1.ledger_service_pb2 import (
-    EventFilter,
     GetEventRequest,
     GetEventResponse,
     ListCodesRequest,
@@ -28,11 +25,6 @@ from ledger.v1.ledger_service_pb2 import (
 BATCH = 200
 # How often a watcher hears that nothing happened.
 HEARTBEAT_S = 5.0
-
-
-def query_of(wanted: EventFilter) -> DCBQuery:
-    """The filter in the terms of the log."""
-    return DCBQuery([DCBQueryItem(list(one.types), list(one.subjects)) for one in wanted.items])
 
 
 def recorded(stored: Stored) -> RecordedEvent:

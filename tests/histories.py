@@ -128,7 +128,9 @@ def _line(one: Event) -> str:
     body = " ".join(str(getattr(one, fact)).split())
     for known in (PEOPLE, FAMILIES, TRANSFERS):
         for number, name in enumerate(known):
-            body = body.replace(name, f"{'pft'[(PEOPLE, FAMILIES, TRANSFERS).index(known)]}{number}")
+            body = body.replace(
+                name, f"{'pft'[(PEOPLE, FAMILIES, TRANSFERS).index(known)]}{number}"
+            )
     time_text = at.time.ToDatetime().isoformat()
     precision = Precision.Name(at.precision).removeprefix("PRECISION_")
     return f"{one.event_id[:8]} {time_text}Z {precision} {at.zone}: {fact} {body}"
@@ -267,9 +269,7 @@ def links(people: int) -> st.SearchStrategy[Message]:
     person = st.sampled_from(PEOPLE[:people])
     return st.one_of(
         st.builds(
-            lambda who, kind: RelationshipAsserted(
-                person_id=who[0], relative_id=who[1], kind=kind
-            ),
+            lambda who, kind: RelationshipAsserted(person_id=who[0], relative_id=who[1], kind=kind),
             st.lists(person, min_size=2, max_size=2, unique=True),
             st.sampled_from(KINDS),
         ),
@@ -405,3 +405,14 @@ def late_histories(
 ) -> st.SearchStrategy[History]:
     """Distinct facts at distinct valid times, none retracted: each may be learned first or last."""
     return histories(most=most, moves=ONLY_ASSERTED, whens=whens, distinct=True)
+
+
+@cache
+def ties(people: int) -> st.SearchStrategy[Message]:
+    """Above all who belongs to whom, and what takes them apart."""
+    return links(people) | links(people) | separations(people) | custody_facts(people)
+
+
+def family_histories() -> st.SearchStrategy[History]:
+    """Families, and everything that might tear them."""
+    return histories(bodies=ties)

@@ -1,6 +1,7 @@
 """Commands that prove the log."""
 
 import sys
+from itertools import islice
 from typing import Annotated
 
 import typer
@@ -58,7 +59,7 @@ def verify(
     ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Hash every entry again and compare the whole database with it. Exit code 5 if it differs.
+    """Hash every entry again, and compare the whole database with it: exit code 5 if it differs.
 
     Reads the database itself, whether or not it is being served.
 
@@ -68,11 +69,14 @@ def verify(
     from rich.console import Console
     from rich.progress import Progress
 
+    import projections
     from ledger.ledger import now_us
     from ledger.store import migrations
+    from ledger.store.audit import PROBLEMS_MAX, Problem
     from ledger.store.audit import verify as verify_log
     from ledger.store.database import Database
     from ledger.store.log import Log
+    from ledger.store.populations import Populations
 
     checkpoints = [_kept(one) for one in kept or []]
     found = Database(database)
@@ -86,6 +90,13 @@ def verify(
             log.id,
             checkpoints,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    if verdict.ok:
+        # Only then does the log say what the tables ought to be.
+        populations = Populations(found, log, projections.load())
+        verdict.problems += (
+            Problem(position, f"the tables of {name} do not say what the log says")
+            for position, name in islice(populations.differences(), PROBLEMS_MAX)
         )
     found.close()
     if output == Output.JSON:

@@ -1,15 +1,16 @@
 """What many commands take: where the ledger is, as of when, known at what, in which form."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ledger.v1.basis_pb2 import Basis
+
+if TYPE_CHECKING:
+    from ledger.rpc.client import Client
 
 LISTEN = "127.0.0.1:7018"
 DATABASE = "sqlite:///ledger.db"
@@ -59,20 +60,12 @@ AtSizeOption = Annotated[
 OutputOption = Annotated[Output, typer.Option("-o", "--output", help="The form of the answer.")]
 
 
-@contextmanager
-def connected(server: str) -> Iterator["Client"]:  # type: ignore[name-defined]  # noqa: F821
-    """A client whose refusals are LedgerErrors."""
+def connected(server: str) -> "Client":
+    """A client, as a context whose refusals are LedgerErrors."""
     # Imported here because it takes a good part of a second.
-    import grpc
-
     from ledger.rpc.client import Client
-    from ledger.rpc.status import received
 
-    with Client(server) as client:
-        try:
-            yield client
-        except grpc.RpcError as error:
-            raise received(error) from None
+    return Client(server)
 
 
 def basis(as_of: str, known_at: str, at_size: int | None) -> Basis:

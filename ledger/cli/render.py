@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import typer
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 from rich.box import SIMPLE
 from rich.console import Console
@@ -32,19 +32,19 @@ def plain(message: Message) -> dict[str, Any]:
     return made
 
 
-def _plain(field: FieldDescriptor, value: Any) -> Any:
+def _plain(field: Any, value: Any) -> Any:
     if field.message_type:
         return value.ToJsonString() if field.message_type.full_name == TIMESTAMP else plain(value)
     if field.type == FieldDescriptor.TYPE_BYTES:
         return value.hex()
     if field.enum_type:
-        return word(field, value)
+        return word(field.enum_type, value)
     return value
 
 
-def word(field: FieldDescriptor, value: int) -> str:
+def word(enum: EnumDescriptor, value: int) -> str:
     """A value of an enum without the prefix that all of them share."""
-    names = field.enum_type.values_by_number
+    names = enum.values_by_number
     if value not in names:
         return str(value)
     zero = names[0].name.removesuffix("UNSPECIFIED")
@@ -53,7 +53,8 @@ def word(field: FieldDescriptor, value: int) -> str:
 
 def enum_word(message: Message, field: str) -> str:
     """The value of an enum field as people read it, such as "held"; nothing if it is not set."""
-    value = word(message.DESCRIPTOR.fields_by_name[field], getattr(message, field))
+    enum: Any = message.DESCRIPTOR.fields_by_name[field].enum_type
+    value = word(enum, getattr(message, field))
     return "" if value == "UNSPECIFIED" else value.replace("_", " ").lower()
 
 

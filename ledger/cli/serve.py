@@ -3,9 +3,9 @@
 import logging
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -45,26 +45,23 @@ def demo(
     exit_after: Annotated[
         bool, typer.Option("--exit", help="Print the story and stop instead of serving it.")
     ] = False,
-    file: Annotated[
-        Path, typer.Option("--file", help="The SQLite file to keep it in; made anew each time.")
-    ] = Path("demo.db"),
     listen: ListenOption = LISTEN,
 ) -> None:
     """An invented history to try the ledger on: a family separated, a late report, a correction.
 
-    Serves it until Ctrl-C, and prints the questions to ask next.
+    Serves it until Ctrl-C from a temporary database, and prints the questions to ask next.
     """
     from ledger import demo as history
 
-    for old in (file, Path(f"{file}-wal"), Path(f"{file}-shm")):
-        old.unlink(missing_ok=True)
-    run(
-        f"sqlite:///{file}",
-        "127.0.0.1:0" if exit_after else listen,
-        quiet=True,
-        then=lambda address: history.tell(address, stay=not exit_after),
-        stay=not exit_after,
-    )
+    address = "127.0.0.1:0" if exit_after else listen
+    with tempfile.TemporaryDirectory(prefix="ledger-demo-") as folder:
+        run(
+            f"sqlite:///{folder}/ledger.db",
+            address,
+            quiet=True,
+            then=lambda server: history.tell(server, default=LISTEN, stay=not exit_after),
+            stay=not exit_after,
+        )
 
 
 def run(

@@ -1,6 +1,7 @@
 """The command that follows the log."""
 
 import json
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -61,7 +62,7 @@ def watch(
             return
 
 
-def _show(events: "list[RecordedEvent]", output: Output) -> None:  # type: ignore[type-arg]
+def _show(events: Iterable[RecordedEvent], output: Output) -> None:
     for one in events:
         if output == Output.JSON:
             typer.echo(json.dumps(plain(one), ensure_ascii=False))
@@ -70,5 +71,6 @@ def _show(events: "list[RecordedEvent]", output: Output) -> None:  # type: ignor
         fact = (event.WhichOneof("fact") or "").replace("_", " ")
         typer.echo(
             f"{one.position}  recorded {time_of(one.entry, 'record_time')}  "
-            f"valid {time_of(event.valid_time, 'time')}  {event.actor.agency}  {fact}  {event.event_id}"
+            f"valid {time_of(event.valid_time, 'time')}  {event.actor.agency}  {fact}  "
+            f"{event.event_id}"
         )

@@ -161,7 +161,7 @@ def _faults(profile: Profile) -> Iterator[str]:
     for note in profile.notes:
         used |= {note.column, note.before or note.column}
     facts = Event.DESCRIPTOR.oneofs_by_name["fact"].fields
-    bodies = {one.name: one.message_type for one in facts}
+    bodies = {one.name: one.message_type for one in facts if one.message_type}
     for event in profile.events:
         used |= {event.valid_time, *event.when}
         if event.fact not in bodies:

@@ -148,7 +148,6 @@ def _interpret(row: Row, profile: Profile, digest: bytes) -> None:
 
 
 def _event(row: Row, profile: Profile, digest: bytes, rule: EventRule) -> Event:
-    body = Event.DESCRIPTOR.fields_by_name[rule.fact].message_type
     event = Event(event_id=_derived(digest, row, rule.fact))
     event.valid_time.time.FromDatetime(_instant(row, profile, rule.valid_time))
     event.valid_time.precision = profile.precision
@@ -161,7 +160,7 @@ def _event(row: Row, profile: Profile, digest: bytes, rule: EventRule) -> Event:
     fact = getattr(event, rule.fact)
     fact.SetInParent()
     for path, source in rule.fields.items():
-        target = field_of(body, path)
+        target = field_of(fact.DESCRIPTOR, path)
         if target is None or not _is_like(row, source.when):
             continue
         values = list(_values(row, profile, digest, source, target))

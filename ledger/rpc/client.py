@@ -5,6 +5,7 @@ from typing import Self
 
 import grpc
 
+from ledger.rpc.status import received
 from ledger.v1.audit_service_pb2_grpc import AuditServiceStub
 from ledger.v1.custody_query_service_pb2_grpc import CustodyQueryServiceStub
 from ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
@@ -30,7 +31,7 @@ _SERVICE_CONFIG = json.dumps(
 
 
 class Client:
-    """Stubs of the services at HOST:PORT. Calls raise grpc.RpcError; see `status.received`."""
+    """Stubs of the services at HOST:PORT. As a context, it raises refusals as LedgerError."""
 
     def __init__(self, server: str) -> None:
         self._channel = grpc.insecure_channel(
@@ -48,5 +49,7 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self._channel.close()
+        if isinstance(error, grpc.RpcError):
+            raise received(error) from None

@@ -65,7 +65,11 @@ def verify(
     `checkpoints` are (size, root) that somebody kept from earlier. Stops at twenty problems.
     """
     with database.reading.connect() as connection:
-        return _Audit(connection, Entries(database, log), log).run(checkpoints, progress)
+        audit = _Audit(connection, Entries(database, log), log)
+        try:
+            return audit.run(checkpoints, progress)
+        except sa.exc.DatabaseError:
+            return audit.broken_off()
 
 
 class _Audit:
@@ -81,6 +85,12 @@ class _Audit:
         self._size, self._record_us = row.size, row.record_us
         self._verdict = Verdict(0, merkle.EMPTY_ROOT)
 
+    def broken_off(self) -> Verdict:
+        """The verdict where the database itself cannot be read on."""
+        verdict = self._verdict
+        verdict.problems.append(Problem(verdict.size + 1, "the database cannot be read from here"))
+        return verdict
+
     def run(
         self, checkpoints: Sequence[tuple[int, bytes]], progress: Callable[[int, int], None]
     ) -> Verdict:
@@ -95,9 +105,9 @@ class _Audit:
                 size, [merkle.leaf_hash(row.data) for row in rows], lambda _: self._tiles
             )
             size += len(rows)
+            verdict.size = size
+            verdict.root = merkle.root(size, lambda _: self._tiles)
             progress(size, self._size)
-        verdict.size = size
-        verdict.root = merkle.root(size, lambda _: self._tiles)
         if len(verdict.problems) < PROBLEMS_MAX:
             verdict.problems += self._whole(size, last_us)
             verdict.problems += self._tree(size)

@@ -14,6 +14,7 @@ from eventsourcing.dcb.api import DCBQuery, DCBQueryItem
 
 from ledger.store.database import Database
 from ledger.store.tables import entry, entry_subject, head, term
+from ledger.v1.ledger_service_pb2 import EventFilter
 
 # How many values one IN lists: SQLite takes 32,766 parameters in a statement.
 IN_MAX = 10_000
@@ -30,6 +31,11 @@ class Stored:
     event_id: bytes
     record_us: int
     data: bytes
+
+
+def query_of(wanted: EventFilter) -> DCBQuery:
+    """A filter in the terms of the event-sourcing library."""
+    return DCBQuery([DCBQueryItem(list(one.types), list(one.subjects)) for one in wanted.items])
 
 
 def pack(numbers: Iterable[int]) -> bytes:

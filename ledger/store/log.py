@@ -25,9 +25,10 @@ from eventsourcing.persistence import IntegrityError, ProgrammingError
 from ledger import merkle
 from ledger.entry import same, seal
 from ledger.store.database import Database
-from ledger.store.entries import Entries, Stored, pack, unpack
+from ledger.store.entries import Entries, Stored, pack, query_of, unpack
 from ledger.store.tables import entry, entry_subject, head, term
 from ledger.store.tree import Tree
+from ledger.v1.ledger_service_pb2 import Precondition
 
 CUSTODY = "custody"
 PAGE_MAX = 1_000
@@ -365,6 +366,11 @@ class Subscription(DCBSubscription[Log]):
         event = self._page.pop()
         self._last_position = event.position
         return event
+
+
+def condition_of(precondition: Precondition) -> DCBAppendCondition:
+    """A precondition in the terms of the event-sourcing library."""
+    return DCBAppendCondition(query_of(precondition.no_events_match), precondition.after_position)
 
 
 def _is_meant(event: DCBEvent, query: DCBQuery) -> bool:

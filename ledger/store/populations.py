@@ -26,6 +26,8 @@ REBUILD_SUBJECTS_MAX = 500
 DELETE_MAX = 20_000
 BUCKETS = 256
 
+_KNOWN_FROM = list(period.c).index(period.c.known_from)
+
 Progress = Callable[[int, int], None]
 Answer = TypeVar("Answer")
 # A literal, because a partial index is not matched by a parameter.
@@ -223,6 +225,38 @@ class Populations:
                 bucket = sha256(row.subject.encode()).digest()[0]
                 buckets[bucket].append(sha256(line).digest())
         return [sha256(b"".join(sorted(bucket))).digest() for bucket in buckets]
+
+    def differences(self) -> Iterator[tuple[int, str]]:
+        """(position, projection) where the live tables are not what the log says.
+
+        The position is that of an entry from which on they show something else of somebody.
+        """
+        for name in self._projections:
+            live = self._live(name)
+            fresh = self._fresh_rows(live)
+            kept: dict[str, set[tuple[Any, ...]]] = {}
+            with self._database.reading.connect() as connection:
+                rows = connection.execute(sa.select(period).where(*self._of(live.number)))
+                for row in rows.mappings():
+                    kept.setdefault(row["subject"], set()).add(tuple(row.values()))
+            for subject_id, wanted in fresh:
+                for row in wanted ^ kept.pop(subject_id, set()):
+                    yield row[_KNOWN_FROM], name
+            for stray in kept.values():
+                for row in stray:
+                    yield row[_KNOWN_FROM], name
+
+    def _fresh_rows(self, of: Generation) -> Iterator[tuple[str, set[tuple[Any, ...]]]]:
+        """For each subject the rows that a rebuild would make."""
+        projection = self._projections[of.projection]
+        done = 0
+        while some := self._log.entries.subjects(projection.subject, done, REBUILD_SUBJECTS_MAX):
+            done = some[-1][0]
+            names = [name for _, name in some]
+            for _, subject_id, entries in self._entries(names, of.position):
+                beliefs = revise(projection, subject_id, entries, 0, {})[1]
+                rows = self._rows(of.number, subject_id, beliefs)
+                yield subject_id, {tuple(row[column.name] for column in period.c) for row in rows}
 
     def _build(self, building: Generation, progress: Progress) -> None:
         """Fold every subject of the log as it was when the rebuild began."""
