@@ -300,6 +300,7 @@ def facts(people: int) -> st.SearchStrategy[Message]:
         | custody_facts(people)
         | movements(people)
         | separations(people)
+        | separations(people)
         | links(people)
     )
 

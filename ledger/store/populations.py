@@ -233,18 +233,17 @@ class Populations:
         """
         for name in self._projections:
             live = self._live(name)
-            fresh = self._fresh_rows(live)
             kept: dict[str, set[tuple[Any, ...]]] = {}
             with self._database.reading.connect() as connection:
-                rows = connection.execute(sa.select(period).where(*self._of(live.number)))
-                for row in rows.mappings():
-                    kept.setdefault(row["subject"], set()).add(tuple(row.values()))
-            for subject_id, wanted in fresh:
-                for row in wanted ^ kept.pop(subject_id, set()):
-                    yield row[_KNOWN_FROM], name
-            for stray in kept.values():
-                for row in stray:
-                    yield row[_KNOWN_FROM], name
+                for row in connection.execute(sa.select(period).where(*self._of(live.number))):
+                    kept.setdefault(row.subject, set()).add(tuple(row))
+            wrong = [
+                row
+                for subject_id, wanted in self._fresh_rows(live)
+                for row in wanted ^ kept.pop(subject_id, set())
+            ]
+            wrong += (row for rows in kept.values() for row in rows)
+            yield from ((row[_KNOWN_FROM], name) for row in wrong)
 
     def _fresh_rows(self, of: Generation) -> Iterator[tuple[str, set[tuple[Any, ...]]]]:
         """For each subject the rows that a rebuild would make."""
