@@ -9,7 +9,7 @@ from ledger import merkle
 from ledger.entry import Fault, body_of, encode, faults, kind_of, subjects_of
 from ledger.errors import LedgerError, refuse
 from ledger.ledger import Ledger
-from ledger.store.log import (
+from ledger.store.batch import (
     Append,
     Appended,
     ConditionFailedError,

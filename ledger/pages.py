@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 
 from ledger.errors import refuse
 from ledger.ledger import CATCH_UP_WAIT_S, Ledger, Moment
-from ledger.store.populations import Generation
+from ledger.store.generations import Generation
 from ledger.v1.basis_pb2 import PageToken
 from ledger.v1.custody_query_service_pb2 import ListRosterRequest, ListSeparationsRequest
 from ledger.v1.error_pb2 import ErrorReason
@@ -50,18 +50,18 @@ def turn_page(
     digest = _digest(request)
     moment, after = _resume(request.page_token, digest) or (ledger.moment(request.basis), "")
     limit = min(request.page_size or PAGE_DEFAULT, PAGE_MAX)
-    populations, known = ledger.populations, (moment.as_of_us, moment.size)
+    periods, known = ledger.populations.periods, (moment.as_of_us, moment.size)
 
     def ask(question: Callable[[Generation], Answer]) -> Answer:
-        return populations.ask(projection.name, moment.size, CATCH_UP_WAIT_S, question)
+        return ledger.populations.ask(projection.name, moment.size, CATCH_UP_WAIT_S, question)
 
     rows: list[tuple[str, bytes]] = []
     if not request.count_only:
         # One more than the page holds tells whether there is another.
-        rows = ask(lambda live: populations.page(live, wanted, *known, after, limit + 1))
-    total_size = 0 if after else ask(lambda live: populations.count(live, wanted, *known))
+        rows = ask(lambda live: periods.page(live, wanted, *known, after, limit + 1))
+    total_size = 0 if after else ask(lambda live: periods.count(live, wanted, *known))
     is_known = bool(rows or total_size) or ask(
-        lambda live: populations.is_known(live, wanted, moment.size)
+        lambda live: periods.is_known(live, wanted, moment.size)
     )
     next_token = ""
     if len(rows) > limit:

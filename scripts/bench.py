@@ -1,24 +1,17 @@
 #!/usr/bin/env python3
 """Measure the ledger beside raw sqlite3 doing the same work on the same machine, in one run.
 
-    .venv/bin/python scripts/bench.py                           on SQLite: about two minutes
-    .venv/bin/python scripts/bench.py --database postgresql://… on an empty database to throw away
+    .venv/bin/python scripts/bench.py                            on SQLite, about two minutes
+    .venv/bin/python scripts/bench.py --database postgresql://…  on an empty one, to be thrown away
 
-Appends one event at a time and 100 at a time; asks for a person and for the roster of a shelter,
-each as of T known at K; rebuilds every table; verifies the whole log. "in-process" calls the
-functions behind the services. "gRPC" calls `ledger serve`, a process of its own, with one call in
-flight, and so pays for judging a request's shape and for the wire. Each has a log of its own.
-
-The floor (`Floor` says what it does for each figure) is always sqlite3, as durable as the ledger:
-WAL, synchronous=FULL, in the same directory, given the same events. The invented history is the
-same each time: families of a child and two adults, six events of three subjects on average.
-
-A round measures every figure once, floor and ledger in turn, every other round in reverse. One
-round before the first warms up. Nothing is measured while tables still follow an append, except
-where a figure says that it waits for them.
-
-A line of JSON a figure on stdout, a table on stderr. `rate` and `floor_rate` are medians of the
-rounds, `ratio` is the median of their ratios, `min` and `max` are of the rate. It judges nothing.
+Appends; one person and the roster of a shelter, each as of T known at K; rebuilding every table;
+verifying the log. "in-process" calls the functions behind the services. "gRPC" calls `ledger
+serve`, a process of its own, one call in flight, and pays for judging a request's shape and for the
+wire. `Floor` is sqlite3, as durable, on the same disk ($TMPDIR), given the same events. A round
+measures each figure once, floor and ledger in turn, every other round in reverse; one more before
+them warms up. Tables have come to the end of the log before anything is measured; "and tables"
+waits for them after each batch. On stdout a line of JSON a figure, on stderr a table: medians of
+the rounds; `ratio` is the median of their ratios, `min` and `max` are of `rate`. It judges nothing.
 """
 
 import argparse
@@ -38,15 +31,14 @@ from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
-from itertools import count, islice
+from itertools import chain, count, islice, product
+from operator import truediv
 from pathlib import Path
 from random import Random
 from statistics import median
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import grpc
-from google.protobuf.message import Message
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -54,197 +46,278 @@ from rich.table import Table
 from ledger.append import append_events
 from ledger.ask import get_person, list_roster, list_separations
 from ledger.entry import encode, seal, subjects_of
-from ledger.errors import LedgerError
 from ledger.ledger import Ledger
 from ledger.rpc.client import Client
 from ledger.store.audit import verify
-from ledger.store.database import Database
-from ledger.v1 import custody_query_service_pb2 as questions
-from ledger.v1 import event_pb2 as words
-from ledger.v1.audit_service_pb2 import GetCheckpointRequest
+from ledger.v1 import custody_query_service_pb2 as custody
 from ledger.v1.basis_pb2 import Basis
+from ledger.v1.event_pb2 import Event, Precision
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest
 
-FAMILIES, WINDOW = 2_000, 50  # in the log when measuring begins; so many at a time, interleaved
-BATCH, BATCHES, SINGLES, PERSONS, ROSTERS = 100, 5, 100, 200, 100  # a round
+FAMILIES, WINDOW = 1_500, 50  # in the log when measuring begins; so many at a time, interleaved
+SINGLES, BATCHES, QUESTIONS = 100, 5, 150  # a round
 CHUNK = 500  # events a call, and rows a transaction, where nothing else is said
-TIMEOUT_S = 60.0
-ZONE, DAY, CARE_DAYS_MAX = "America/Chicago", timedelta(days=1), 60
+ZONE, DAY = "America/Chicago", timedelta(days=1)
 FIRST_DAY = datetime(2018, 1, 1, tzinfo=ZoneInfo(ZONE))
-OPEN = 2**63 - 1
-FIELDS = {one.message_type: one.name for one in words.Event.DESCRIPTOR.oneofs_by_name["fact"].fields}
 SCHEMA = """
-    PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;
-    PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-65536;  -- as much as the ledger takes
+    PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;  -- these and the next as the ledger has them
+    PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-65536;
     CREATE TABLE entry (position INTEGER PRIMARY KEY, id BLOB UNIQUE, data BLOB);
-    CREATE TABLE about (subject INTEGER, position INTEGER, PRIMARY KEY (subject, position))
-        WITHOUT ROWID;
-    CREATE TABLE stay (facility TEXT, valid_from INTEGER, valid_to INTEGER, known_from INTEGER,
-        known_to INTEGER, person TEXT, state BLOB,
+    CREATE TABLE about (subject, position, PRIMARY KEY (subject, position)) WITHOUT ROWID;
+    CREATE TABLE stay (facility, valid_from, valid_to, known_from, known_to, person, state,
         PRIMARY KEY (facility, valid_from, person, known_from)) WITHOUT ROWID;
     CREATE TABLE made (position INTEGER PRIMARY KEY, data BLOB)"""
-PERSON = """SELECT data FROM about JOIN entry USING (position)
-    WHERE subject = ? AND position <= ? ORDER BY position"""
-HELD = """FROM stay WHERE facility = ?1 AND valid_from > ?2 AND valid_from <= ?3 AND valid_to > ?3
-    AND known_from <= ?4 AND known_to > ?4"""
-ROSTER = (f"SELECT person, state {HELD} ORDER BY person LIMIT 100", f"SELECT count(*) {HELD}")
+ENTRIES = "SELECT position, data FROM entry WHERE position > ? ORDER BY position LIMIT ?"
+PERSON = "SELECT data FROM about JOIN entry USING (position) WHERE subject = ? AND position <= ?"
+ROSTER = """SELECT person, state, count(*) OVER () FROM stay WHERE facility = ?1
+    AND valid_from > ?2 - 5184000000000 AND valid_from <= ?2 AND valid_to > ?2
+    AND known_from <= ?3 AND known_to > ?3 ORDER BY person LIMIT 100"""  # no stay has 60 days
 
-Family = list[words.Event]
-Given = list[tuple[Any, Any]]  # a request for the ledger, and what says the same to the floor
-Side = dict[str, Callable[[Any], Any]]  # the calls of one ledger
+Item = tuple[Any, Any]  # a request to the ledger, and what says the same to the floor
+Calls = dict[str, Callable[[Any], Any]]  # what one side does with an item
+KEYS = ("figure", "rate", "unit", "floor_rate", "ratio", "rounds", "min", "max")
 console = Console(stderr=True)
 
 
-def invent(random: Random, number: int) -> Family:
-    """A child and two adults apprehended, separated, the child placed, and reunified."""
+def invent(random: Random, number: int) -> list[Event]:
+    """A family: a child and two adults apprehended, separated, the child placed, reunified."""
 
-    def new_id() -> str:  # UUIDv7 (RFC 9562, 5.7) of a millisecond for each family
-        high = (1_750_000_000_000 + number) << 80 | 7 << 76 | random.getrandbits(12) << 64
-        return str(uuid.UUID(int=high | 2 << 62 | random.getrandbits(62)))
+    def new_id() -> str:  # UUIDv7 (RFC 9562, 5.7), of one millisecond for each family
+        high = (1_750_000_000_000 + number) << 16 | 7 << 12
+        return str(uuid.UUID(int=high << 64 | 2 << 62 | random.getrandbits(62)))
 
-    def say(when: datetime, body: Message) -> words.Event:
-        event = words.Event(event_id=new_id(), correlation_id=incident)
-        event.valid_time.time.FromDatetime(when)
-        event.valid_time.zone = ZONE
-        event.valid_time.precision = words.PRECISION_MINUTE if when.hour else words.PRECISION_DAY
-        event.source.system, event.source.record_reference = "UAC Portal", f"R-{number:010}"
-        event.actor.agency, event.actor.actor_id = "CBP", f"officer-{number % 500}"
-        getattr(event, FIELDS[body.DESCRIPTOR]).CopyFrom(body)
-        return event
+    def say(when: datetime, **fact: Any) -> Event:
+        precision = Precision.PRECISION_MINUTE if when.hour else Precision.PRECISION_DAY
+        return Event(
+            event_id=new_id(),
+            valid_time={"time": when, "precision": precision, "zone": ZONE},
+            source={"system": "UAC Portal", "record_reference": f"R-{number:010}"},
+            actor={"agency": "CBP", "actor_id": f"officer-{number % 500}"},
+            correlation_id=incident,
+            **fact,
+        )
 
-    child, *adults = people = [new_id() for _ in range(3)]
     incident, day = new_id(), FIRST_DAY + number // 10 * DAY
     met = day + timedelta(hours=random.randint(1, 23), minutes=random.randrange(60))
-    station = words.Place(name=f"Sector {number % 9}", kind="BORDER_PATROL_STATION")
-    shelter = words.Place(name=f"Shelter {number % 4}", kind="ORR_SHELTER")
-    moved = {"transfer_id": new_id(), "from_agency": "CBP", "to_agency": "ICE"}
-    apart = {"agency": "ICE", "reason_codes": ["PROSECUTION_ILLEGAL_ENTRY_1325"]}
-    text = "Parent referred for prosecution under 8 USC 1325"
-    family = {"child_id": child, "adult_ids": adults}
-    end = day + random.randrange(25, CARE_DAYS_MAX) * DAY
+    end = day + random.randrange(25, 60) * DAY
+    child, *adults = people = [new_id() for _ in range(3)]
+    family, reason = {"child_id": child, "adult_ids": adults}, "PROSECUTION_ILLEGAL_ENTRY_1325"
+    taken = {"person_ids": people, "agency": "CBP", "place": {"name": f"Sector {number % 9}"}}
+    moved = {"person_ids": people, "from_agency": "CBP", "to_agency": "ICE"}
+    apart = {"agency": "ICE", "reason_codes": [reason], "reason_text": "8 USC 1325"}
+    shelter = {"name": f"Shelter {number % 4}", "kind": "ORR_SHELTER"}
     return [
-        say(met, words.Apprehended(person_ids=people, agency="CBP", place=station)),
-        say(day, words.FamilyGroupFormed(family_id=new_id(), member_ids=people)),
-        say(day + DAY, words.TransferDeparted(person_ids=people, **moved)),
-        say(day + 2 * DAY, words.Separated(**family, **apart, reason_text=text)),
-        say(day + 3 * DAY, words.Placed(child_id=child, agency="ORR", facility=shelter)),
-        say(end, words.Reunified(**family, agency="ORR", outcome_text="Reunified by ORR")),
+        say(met, apprehended=taken),
+        say(day, family_group_formed={"family_id": new_id(), "member_ids": people}),
+        say(day + DAY, transfer_departed={"transfer_id": new_id(), **moved}),
+        say(day + 2 * DAY, separated=family | apart),
+        say(day + 3 * DAY, placed={"child_id": child, "agency": "ORR", "facility": shelter}),
+        say(end, reunified={**family, "agency": "ORR", "outcome_text": "Reunified by ORR"}),
     ]
 
 
-def in_order(families: Iterator[Family]) -> Iterator[words.Event]:
-    """The events as they reach the ledger: each stage of several families, in turn."""
-    while some := list(islice(families, WINDOW)):
-        for stage in zip(*some, strict=True):
-            yield from stage
-
-
 class Floor:
-    """Raw sqlite3: the same bytes and as durable, but no tree, no checks and no words."""
+    """Raw sqlite3: the same bytes, as durable, but no tree, no checks and no words.
+
+    append: in one transaction the bytes of each entry, its unique id, and a row for each of its
+    subjects, numbered beforehand, in an index. person: the bytes of her entries up to K. roster: a
+    page of stays at T known at K, and how many there are, of a table that is only read. rebuild:
+    delete what was made, read every entry in order, insert a row for each. verify: hash each.
+    """
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None)
         self._connection.executescript(SCHEMA)
-        self.numbers: dict[str, int] = {}
-        self.positions: dict[str, int] = {}
+        self._run = run = self._connection.execute
+        self.calls: Calls = {
+            "append": lambda item: self.insert(**item[1]),
+            "settle": lambda _item: None,
+            "person": lambda item: run(PERSON, item[1]).fetchall(),
+            "roster": lambda item: run(ROSTER, item[1]).fetchall(),
+            "rebuild": self._rebuild,
+            "verify": lambda _item: [sha256(one).digest() for _, one in run(ENTRIES, (0, -1))],
+        }
 
-    def rows(self, events: Family) -> dict[str, list[Any]]:
-        """What `append` inserts, made beforehand: the numbers of subjects are known to it."""
-        entries, about = [], []
-        for event in events:
-            position = self.positions[event.event_id] = len(self.positions) + 1
-            data = seal(encode(event), time.time_ns() // 1_000)
-            entries.append((position, uuid.UUID(event.event_id).bytes, data))
-            for name in subjects_of(event):
-                about.append((self.numbers.setdefault(name, len(self.numbers) + 1), position))
-        return {"entry": entries, "about": sorted(about)}
-
-    def insert(self, tables: dict[str, list[Any]]) -> None:
+    def insert(self, **tables: list[Any]) -> None:
         """Insert rows in one transaction."""
-        self._connection.execute("BEGIN IMMEDIATE")
+        self._run("BEGIN IMMEDIATE")
         for table, rows in tables.items():
             marks = ",".join("?" * len(rows[0]))
             self._connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608
-        self._connection.execute("COMMIT")
+        self._run("COMMIT")
 
-    def append(self, given: Given) -> None:
-        """One transaction a batch: entries, their unique ids, and the index of their subjects."""
-        for _, tables in given:
-            self.insert(tables)
-
-    def ask(self, queries: tuple[str, ...], given: Given) -> list[Any]:
-        """For a person the bytes of her entries up to K. For a roster a page of stays at T known
-        at K, and how many there are, by an index of the facility and the day."""
-        run = self._connection.execute
-        return [run(query, values).fetchall() for _, values in given for query in queries]
-
-    def rebuild(self, _given: Given) -> None:
-        """Read every entry in order and insert one row for each."""
-        after, page = 0, "SELECT position, data FROM entry WHERE position > ? ORDER BY 1 LIMIT ?"
-        while rows := self._connection.execute(page, (after, CHUNK)).fetchall():
-            self.insert({"made": rows})
+    def _rebuild(self, _item: Item) -> None:
+        self._run("DELETE FROM made")
+        after = 0
+        while rows := self._run(ENTRIES, (after, CHUNK)).fetchall():
+            self.insert(made=rows)
             after = rows[-1][0]
 
-    def forget(self) -> None:
-        """Empty what `rebuild` made."""
-        self._connection.execute("DELETE FROM made")
 
-    def verify(self, _given: Given) -> None:
-        """Read every entry in order and hash it."""
-        for (data,) in self._connection.execute("SELECT data FROM entry ORDER BY position"):
-            sha256(data).digest()
+def calls_of(append: Any, person: Any, roster: Any, separations: Any) -> Calls:
+    def settle(_item: None) -> Any:  # the tables have come to the end of the log then
+        roster(custody.ListRosterRequest(agency="ORR", count_only=True))
+        return separations(custody.ListSeparationsRequest(count_only=True))
+
+    return {
+        "append": lambda item: append(item[0]),
+        "settle": settle,
+        "person": lambda item: person(item[0]),
+        "roster": lambda item: roster(item[0]),
+    }
 
 
-def in_process(ledger: Ledger) -> Side:
-    side = {"append": partial(append_events, ledger, timeout_s=TIMEOUT_S)}
-    asks = {"person": get_person, "roster": list_roster, "separations": list_separations}
-    return side | {name: partial(ask, ledger) for name, ask in asks.items()}
+def in_process(ledger: Ledger) -> Calls:
+    append, tables = partial(append_events, ledger, timeout_s=60.0), ledger.populations
+    asks = (partial(ask, ledger) for ask in (get_person, list_roster, list_separations))
+    return calls_of(append, *asks) | {
+        "rebuild": lambda _item: [tables.rebuild(one.projection) for one in tables.generations()],
+        "verify": lambda _item: verify(ledger._database, ledger.log.id),
+    }
 
 
 @contextmanager
-def served(database: str, log: Path) -> Iterator[Side]:
-    """`ledger serve` on an empty database, as a process of its own."""
-    command = [sys.executable, "-m", "ledger", "serve", "--listen", "127.0.0.1:0"]
-    with log.open("w") as written:
-        process = subprocess.Popen([*command, "--database", database], stderr=written)
-    try:
-        while "\n" not in (said := log.read_text()) and process.poll() is None:
-            time.sleep(0.05)
-        if process.poll() is not None:
-            sys.exit(said)
-        with Client(said.split(" at ")[1].split()[0]) as client:
-            if client.audit.GetCheckpoint(GetCheckpointRequest()).checkpoint.size:
-                sys.exit("there is a ledger in this database: give an empty one, to throw away")
-            ask, side = client.custody, {"append": client.ledger.AppendEvents}
-            side |= {"person": ask.GetPerson, "roster": ask.ListRoster}
-            side |= {"separations": ask.ListSeparations}
-            yield {name: partial(call, timeout=TIMEOUT_S) for name, call in side.items()}
-    finally:
-        process.terminate()
-        process.wait()
+def served(database: str, log: Path) -> Iterator[Calls]:
+    """`ledger serve`, a process of its own."""
+    command = [sys.executable, "-m", "ledger", "serve", "--listen", "127.0.0.1:0", "--database"]
+    with log.open("w") as out, subprocess.Popen([*command, database], stderr=out) as process:
+        try:
+            while " at " not in (said := log.read_text()):
+                if process.poll() is not None:
+                    sys.exit(said)
+                time.sleep(0.05)
+            with Client(said.split(" at ")[1].split()[0]) as client:
+                ask, append = client.custody, client.ledger.AppendEvents
+                yield calls_of(append, ask.GetPerson, ask.ListRoster, ask.ListSeparations)
+        finally:
+            process.terminate()
 
 
-def call(side: Side, name: str, given: Given) -> None:
-    for request, _ in given:
-        side[name](request)
+class History:
+    """What is given to floor and ledger alike."""
+
+    def __init__(self) -> None:
+        self._random = Random(2018)  # noqa: S311
+        families = (invent(self._random, number) for number in count())
+        self._families = list(islice(families, FAMILIES))
+        windows = zip(*[chain(self._families, families)] * WINDOW, strict=True)
+        stages = (stage for some in windows for stage in zip(*some, strict=True))
+        self._events = chain.from_iterable(stages)
+        self._numbers: dict[str, int] = {}
+        self._positions: dict[str, int] = {}
+
+    def batches(self, size: int, number: int) -> list[Item]:
+        """The next events, to be appended."""
+        batches = [list(islice(self._events, size)) for _ in range(number)]
+        return [(AppendEventsRequest(events=one), self._rows(one)) for one in batches]
+
+    def stays(self) -> Iterator[tuple[Any, ...]]:
+        """The floor's table for rosters."""
+        for *_, placed, reunified in self._families:
+            body, known = placed.placed, self._positions[reunified.event_id]
+            start, end = (one.valid_time.time.ToMicroseconds() for one in (placed, reunified))
+            yield body.facility.name, start, end, known, 2**63 - 1, body.child_id, bytes(100)
+
+    def figures(self) -> Iterator[tuple[str, tuple[str, ...], int, Any]]:
+        """The figures of a round: the calls for each item, how many it does, the items."""
+        many, (persons, rosters) = 100 * BATCHES, zip(*self._questions(), strict=True)
+        yield "append 1", ("append",), SINGLES, self.batches(1, SINGLES)
+        yield "append 100", ("append",), many, self.batches(100, BATCHES)
+        yield "append 100 and tables", ("append", "settle"), many, self.batches(100, BATCHES)
+        yield "person", ("person",), QUESTIONS, persons
+        yield "roster", ("roster",), QUESTIONS, rosters
+        yield "rebuild", ("rebuild",), len(self._positions), [None]
+        yield "verify", ("verify",), len(self._positions), [None]
+
+    def _rows(self, events: list[Event]) -> dict[str, list[Any]]:
+        """What the floor inserts for some events."""
+        entries, about = [], set()
+        for event in events:
+            position = self._positions[event.event_id] = len(self._positions) + 1
+            data = seal(encode(event), time.time_ns() // 1_000)
+            entries.append((position, uuid.UUID(event.event_id).bytes, data))
+            for name in subjects_of(event):
+                about.add((self._numbers.setdefault(name, len(self._numbers)), position))
+        return {"entry": entries, "about": sorted(about)}
+
+    def _questions(self) -> Iterator[tuple[Item, Item]]:
+        """A child and her shelter on the day she came, known at any size that has all of her."""
+        for chosen in self._random.choices(range(FAMILIES), k=QUESTIONS):
+            event = self._families[chosen][-2]
+            child_id, name = event.placed.child_id, event.placed.facility.name
+            size = self._random.randint((chosen // WINDOW + 1) * WINDOW * 6, FAMILIES * 6)
+            basis = Basis(as_of_time=event.valid_time.time, at_size=size)
+            us, number = basis.as_of_time.ToMicroseconds(), self._numbers[f"person:{child_id}"]
+            person = custody.GetPersonRequest(person_id=child_id, basis=basis)
+            roster = custody.ListRosterRequest(agency="ORR", facility=name, basis=basis)
+            yield (person, (number, size)), (roster, (name, us, size))
 
 
-def settle(side: Side) -> None:
-    """Wait until the tables have come to the end of the log."""
-    until = time.monotonic() + TIMEOUT_S
-    for name, request in (
-        ("roster", questions.ListRosterRequest(agency="ORR", count_only=True)),
-        ("separations", questions.ListSeparationsRequest(count_only=True)),
-    ):
-        while True:
-            try:
-                side[name](request)
-                break
-            except (LedgerError, grpc.RpcError):  # they are behind
-                if time.monotonic() > until:
-                    raise
+def play(history: History, sides: dict[str, Calls], *, backwards: bool) -> dict[str, Any]:
+    """A round: for each figure the rates of the sides that have it."""
+    rates: dict[str, dict[str, float]] = {}
+    for figure, names, number, given in history.figures():
+        able = [side for side in sides if names[0] in sides[side]]
+        for side in reversed(able) if backwards else able:
+            for calls in sides.values():
+                calls["settle"](None)
+            work = [(sides[side][name], item) for item in given for name in names]
+            gc.collect()
+            began = time.perf_counter()
+            for call, item in work:
+                call(item)
+            rates.setdefault(figure, {})[side] = number / (time.perf_counter() - began)
+    return rates
 
 
-def follow(side: Side, given: Given) -> None:
-    call(side, "append", given)
-    settle(side)
+def summed_up(rounds: list[dict[str, Any]]) -> Iterator[tuple[Any, ...]]:
+    for figure, sides in rounds[0].items():
+        unit = "answers/s" if figure in ("person", "roster") else "events/s"
+        floors = [one[figure]["sqlite3"] for one in rounds]
+        for side in sorted(sides.keys() - {"sqlite3"}, reverse=True):
+            ours = [one[figure][side] for one in rounds]
+            compared = (median(floors), median(map(truediv, ours, floors)), len(rounds))
+            yield f"{figure}, {side}", median(ours), unit, *compared, min(ours), max(ours)
+    for who, whose in (("bench", resource.RUSAGE_SELF), ("server", resource.RUSAGE_CHILDREN)):
+        peak = resource.getrusage(whose).ru_maxrss / 1024  # Linux counts in KiB
+        yield f"peak memory, {who}", peak, "MiB", None, None, None, None, None
+
+
+def run(database: str | None, number: int, here: Path) -> list[dict[str, Any]]:
+    """The rounds; the first does not count."""
+    url, other = (database or f"sqlite:///{here}/{name}.db" for name in ("one", "two"))
+    log = f"bench-{uuid.uuid4().hex}"
+    with served(other, here / "log") as server, closing(Ledger(url, name=log)) as ledger:
+        floor, history = Floor(here / "floor.db"), History()
+        if server["settle"](None).stamp.size:
+            sys.exit("there is a ledger in this database: give an empty one, to be thrown away")
+        sides = {"sqlite3": floor.calls, "in-process": in_process(ledger), "gRPC": server}
+        fill = history.batches(CHUNK, FAMILIES * 6 // CHUNK)
+        for item, calls in track(list(product(fill, sides.values())), "filling", console=console):
+            calls["append"](item)
+            calls["settle"](item)
+        floor.insert(stay=list(history.stays()))
+        gc.freeze()
+        turns = track(range(number + 1), "measuring", console=console)
+        return [play(history, sides, backwards=turn % 2 == 1) for turn in turns]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--database", help="an empty PostgreSQL database; else new SQLite files")
+    parser.add_argument("--rounds", type=int, default=5)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="ledger-bench-") as directory:
+        rounds = run(chosen.database, chosen.rounds, Path(directory))
+    on = f"{(chosen.database or 'sqlite').split(':')[0]}, floor SQLite {sqlite3.sqlite_version}"
+    facts = f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.platform()}"
+    table = Table(*KEYS, title=f"{on}; {facts}", box=None)
+    for line in summed_up(rounds[1:]):
+        values = [round(x, 4 if x < 1 else 1) if isinstance(x, float) else x for x in line]
+        print(json.dumps(dict(zip(KEYS, values, strict=True))))
+        table.add_row(*("" if x is None else str(x) for x in values))
+    console.print(table, width=110, crop=False)
+
+
+if __name__ == "__main__":
+    main()

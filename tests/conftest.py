@@ -43,6 +43,14 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
+def sqlite_server(tmp_path: Path) -> Iterator[Server]:
+    """A server on SQLite, for what does not depend on the store."""
+    running = Server(Ledger(f"sqlite:///{tmp_path / 'ledger.db'}"), "127.0.0.1:0")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
 def open_ledger(database_url: str) -> Iterator[Callable[..., Ledger]]:
     """Opens ledgers on the database, each on a log of its own unless named; closes them."""
     with ExitStack() as stack:

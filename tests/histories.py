@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, cached_property
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from events import DAY, MINUTE, event, id_of
+from events import DAY, DAY_1, MINUTE, event, id_of
 from google.protobuf.message import Message
 from google.type.date_pb2 import Date
 from hypothesis import strategies as st
@@ -112,28 +113,36 @@ class History:
         """The ids of the events that one of the first `size` retracts."""
         return {one.retracted.retracted_event_id for one in self.events[:size]} - {""}
 
-    def __repr__(self) -> str:
-        return "History:\n" + "\n--\n".join(
-            "\n".join(map(_line, append)) for append in self.appends
-        )
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """What hypothesis shows of a failure: a line an event, a rule between appends."""
+        appends = ("\n".join(map(_line, append)) for append in self.appends)
+        printer.text("\n" + "\n----\n".join(appends) + "\n")
 
 
 def _names(one: Event, subject_id: str) -> bool:
     return subject_id.encode() in one.SerializeToString()
 
 
+_SHORT = {
+    name: f"{kind}{number}"
+    for kind, known in (("person-", PEOPLE), ("family-", FAMILIES), ("transfer-", TRANSFERS))
+    for number, name in enumerate(known)
+}
+
+
 def _line(one: Event) -> str:
-    fact = one.WhichOneof("fact")
+    """An event as a failing test shows it."""
     at = one.valid_time
-    body = " ".join(str(getattr(one, fact)).split())
-    for known in (PEOPLE, FAMILIES, TRANSFERS):
-        for number, name in enumerate(known):
-            body = body.replace(
-                name, f"{'pft'[(PEOPLE, FAMILIES, TRANSFERS).index(known)]}{number}"
-            )
-    time_text = at.time.ToDatetime().isoformat()
-    precision = Precision.Name(at.precision).removeprefix("PRECISION_")
-    return f"{one.event_id[:8]} {time_text}Z {precision} {at.zone}: {fact} {body}"
+    text = " ".join(str(_body(one)).split())
+    for name, short in _SHORT.items():
+        text = text.replace(name, short)
+    precision = Precision.Name(at.precision).removeprefix("PRECISION_").lower()
+    start = at.time.ToDatetime().isoformat()
+    return f"{one.event_id[:8]} {start}Z, {precision} in {at.zone}: {_body(one).DESCRIPTOR.name} {text}"
+
+
+def _body(one: Event) -> Any:
+    return getattr(one, one.WhichOneof("fact"))
 
 
 def _when(
@@ -152,26 +161,43 @@ def _when(
     return When(at.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC), precision, zone)
 
 
-WHENS = st.one_of(
-    st.builds(
+def mixed(*shares: tuple[int, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
+    """One of several strategies, each as often as its share says."""
+    ways = [way for share, way in shares for _ in range(share)]
+    return st.integers(0, len(ways) - 1).flatmap(ways.__getitem__)
+
+
+def _stated(days: Sequence[date], zones: Sequence[str]) -> st.SearchStrategy[When]:
+    return st.builds(
         _when,
         st.sampled_from([DAY, DAY, DAY, INSTANT, MINUTE, MINUTE, HOUR, MONTH]),
-        st.sampled_from(ZONES),
-        st.sampled_from(DATES[:3]) | st.sampled_from(DATES),
+        st.sampled_from(zones),
+        st.sampled_from(days),
         st.sampled_from([0, 1, 9, 14, 23]),
         st.sampled_from([0, 30, 59]),
         st.sampled_from([0, 1e-6, 59.999999]),
-    ),
-    st.sampled_from(
-        [When(at + step, INSTANT, "UTC") for at in HORIZONS for step in (-TICK, 0 * TICK, TICK)]
-    ),
-)
-"""Times of every precision, in several zones, many of them in one another's units."""
+    )
 
-INSTANTS = st.integers(0, 24 * 60).map(
-    lambda hours: When(DATES_START + timedelta(hours=hours * 5 // 3), INSTANT, "UTC")
+
+CLOSE = _stated(DATES[:3], ZONES[:2])
+"""Times of every precision, many of them in one another's units."""
+
+WHENS = mixed(
+    (6, CLOSE),
+    (4, _stated(DATES, ZONES)),
+    (
+        1,
+        st.sampled_from(
+            [When(at + step, INSTANT, "UTC") for at in HORIZONS for step in (-TICK, 0 * TICK, TICK)]
+        ),
+    ),
 )
-DATES_START = datetime(2018, 5, 1, tzinfo=UTC)
+"""The same over a year and in several zones, and instants at the horizons."""
+
+INSTANTS = st.integers(0, 100 * 24 - 1).map(
+    lambda hours: When(DAY_1 + timedelta(hours=hours), INSTANT, "UTC")
+)
+"""Instants of a hundred days."""
 
 PLACES = st.sampled_from([Place(name=name) for name in FACILITIES])
 AGENCY = st.sampled_from(AGENCIES)
@@ -295,20 +321,18 @@ def links(people: int) -> st.SearchStrategy[Message]:
 @cache
 def facts(people: int) -> st.SearchStrategy[Message]:
     """Anything but a retraction."""
-    return (
-        custody_facts(people)
-        | custody_facts(people)
-        | movements(people)
-        | separations(people)
-        | separations(people)
-        | links(people)
+    return mixed(
+        (3, custody_facts(people)),
+        (3, movements(people)),
+        (3, separations(people)),
+        (2, links(people)),
     )
 
 
 @cache
 def plain_facts(people: int) -> st.SearchStrategy[Message]:
     """What the test's own rules of thumb can follow: custody in four kinds, and separations."""
-    return custody_facts(people) | separations(people).map(_free)
+    return mixed((3, custody_facts(people)), (2, separations(people).map(_free)))
 
 
 def _free(body: Message) -> Message:
@@ -372,7 +396,7 @@ def histories(
             why = Retracted(retracted_event_id=earlier.event_id, reason_text="not so")
             step = [say(why, when)]
             if move == "correct":
-                body = draw(bodies(people) | st.just(_body(earlier)))
+                body = draw(mixed((1, bodies(people)), (1, st.just(_body(earlier)))))
                 step.append(say(body, draw(whens), corrects_event_id=earlier.event_id))
             steps.append(step)
     appends: list[list[Event]] = []
@@ -382,13 +406,6 @@ def histories(
         else:
             appends.append(list(step))
     return History(tuple(map(tuple, appends)))
-
-
-def _body(one: Event) -> Message:
-    return getattr(one, one.WhichOneof("fact"))
-
-
-ONLY_ASSERTED = ("assert",)
 
 
 def plain_histories() -> st.SearchStrategy[History]:
@@ -405,13 +422,13 @@ def late_histories(
     whens: st.SearchStrategy[When] = WHENS, most: int = 24
 ) -> st.SearchStrategy[History]:
     """Distinct facts at distinct valid times, none retracted: each may be learned first or last."""
-    return histories(most=most, moves=ONLY_ASSERTED, whens=whens, distinct=True)
+    return histories(most=most, moves=("assert",), whens=whens, distinct=True)
 
 
 @cache
 def ties(people: int) -> st.SearchStrategy[Message]:
     """Above all who belongs to whom, and what takes them apart."""
-    return links(people) | links(people) | separations(people) | custody_facts(people)
+    return mixed((3, links(people)), (2, separations(people)), (1, custody_facts(people)))
 
 
 def family_histories() -> st.SearchStrategy[History]:

@@ -13,7 +13,7 @@ another:
                                    roster of CBP: c-1 and m-1 (2)
 
 `FORMS` and `TOPICS` hold everything that can be said; a word that is in neither is an error. Each
-line is appended to a real ledger at 23:00 of the recorded day. A claim "as of" or "known at" a day
+line is appended to a real ledger, at 23:00 of the recorded day unless an hour is given. A claim "as of" or "known at" a day
 means its end. All is UTC unless a zone is named. A claim with "known at" is put twice: on that day,
 when the lines below are not recorded yet, and again after everything was recorded.
 """
@@ -23,10 +23,10 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from itertools import groupby
-from tempfile import TemporaryDirectory
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from events import DAY_1, event, id_of, place
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -67,24 +67,27 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
-def scenario(table: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
+def scenario(
+    table: str,
+) -> Callable[[Callable[[], None]], Callable[[pytest.TempPathFactory], None]]:
     """Make a test of a table."""
 
-    def decorate(test: Callable[[], None]) -> Callable[[], None]:
+    def decorate(test: Callable[[], None]) -> Callable[[pytest.TempPathFactory], None]:
         @wraps(test)
-        def run() -> None:
-            with TemporaryDirectory() as folder:
-                History(table, f"sqlite:///{folder}/ledger.db").play()
+        def run(tmp_path_factory: pytest.TempPathFactory) -> None:
+            url = f"sqlite:///{tmp_path_factory.getbasetemp()}/scenarios.db"
+            History(table, url, f"{test.__module__}.{test.__name__}").play()
 
+        del run.__wrapped__  # whose arguments pytest would go by
         return run
 
     return decorate
 
 
 class History:
-    """A table, and the ledger that it is played on."""
+    """A table, and the ledger that it is played on: a log of its own."""
 
-    def __init__(self, table: str, url: str) -> None:
+    def __init__(self, table: str, url: str, name: str) -> None:
         self.names = {id_of(name): name for name in re.findall(rf"\b{ID}\b", table)}
         self.appends: list[tuple[datetime, list[words.Event]]] = []
         self.claims: list[tuple[datetime, datetime | None, str]] = []
@@ -98,7 +101,9 @@ class History:
                 self._read_event(*re.split(r"\s{2,}", line))
         assert self.claims, "nothing is claimed"
         self.now = self.appends[0][0]
-        self.ledger = Ledger(url, clock=lambda: (self.now - EPOCH) // timedelta(microseconds=1))
+        self.ledger = Ledger(
+            url, name=name, clock=lambda: (self.now - EPOCH) // timedelta(microseconds=1)
+        )
 
     def play(self) -> None:
         """Append each line on its day, and put each claim."""
@@ -128,7 +133,8 @@ class History:
         if corrected:
             made.corrects_event_id = id_of(f"event {corrected}")
         if recorded != "+":
-            late = _when(recorded)[0] + timedelta(hours=23)
+            late, exactly, _ = _when(recorded)
+            late += timedelta(hours=23 if exactly == words.PRECISION_DAY else 0)
             assert not self.appends or self.appends[-1][0] <= late, f"recorded earlier: {told}"
             self.appends.append((late, []))
         self.appends[-1][1].append(made)
@@ -158,8 +164,10 @@ class History:
             if not error.name.endswith("_NOT_FOUND"):
                 raise
             answered = "unknown"
-        start = f"as of {as_of}, known at {known_at or self.now}: {claim.removesuffix(said)}"
-        assert start + answered == start + said
+        asked = f"as of {as_of:%F %T}, known at {known_at or self.now:%F %T}, {claim[: found.start(len(about) + 1)]}"
+        assert answered == said, (
+            f"{asked}...\n  the table says:  {said}\n  the ledger says: {answered}"
+        )
 
     # What is asked ...
 
@@ -199,7 +207,8 @@ class History:
         told = ["not recorded", "held by", "in transfer from", "released by"][state.status]
         told += f" {state.agency}" if state.agency else ""
         told += f" at {state.facility}" if state.facility else ""
-        told += f", awaited by {state.awaited_by}" if state.awaited_by else ""
+        awaited = " to" if state.status == query.CUSTODY_STATUS_IN_TRANSFER else ", awaited by"
+        told += f"{awaited} {state.awaited_by}" if state.awaited_by else ""
         told += f", outcome {state.undated_outcome_text}" if state.undated_outcome_text else ""
         against = [self.names[one] for one in state.contradicting_event_ids]
         return told + (f", against {_list(against)}" if against else "")
@@ -272,7 +281,7 @@ TOPICS: dict[str, Callable[..., str]] = {
         ),
     rf"family of ({ID}) is found: (.*)":
         lambda s, basis, who: _each(f"{name} {s._custody(held)}" for _, name, held in s._family(basis, who)),
-    r"roster of ([A-Z_]*)(?: at |)([A-Za-z ]*): (.*)": History._roster,
+    r"roster of ((?:[A-Z_]{3,})?)(?: at |)([A-Za-z ]*): (.*)": History._roster,
     r"(ever|still) separated: (.*)": History._separated,
 }  # fmt: skip
 
@@ -301,19 +310,23 @@ def _pattern(field: FieldDescriptor) -> str:
 
 def _value(field: FieldDescriptor, text: str, *, part: bool = False) -> Any:
     """What the text of a field stands for."""
+    value: Any = text
     if field.is_repeated and not part:
-        return [_value(field, one, part=True) for one in re.split(", | and ", text)]
-    if field.GetOptions().HasExtension(subject):
-        return id_of(text)
-    if field.name == "retracted_event_id":
-        return id_of(f"event {text}")
-    if field.enum_type:
-        return next(number for number, word in _words(field.enum_type).items() if word == text)
-    if field.message_type is Date.DESCRIPTOR:
-        return Date(**dict(zip(("year", "month", "day"), map(int, text.split("-")), strict=True)))
-    if field.message_type:
-        return place(text)
-    return int(text) if field.name == "stated_age_years" else text
+        value = [_value(field, one, part=True) for one in re.split(", | and ", text)]
+    elif field.GetOptions().HasExtension(subject):
+        value = id_of(text)
+    elif field.name == "retracted_event_id":
+        value = id_of(f"event {text}")
+    elif field.enum_type:
+        value = {word: number for number, word in _words(field.enum_type).items()}[text]
+    elif field.message_type is Date.DESCRIPTOR:
+        year, month, day = map(int, text.split("-"))
+        value = Date(year=year, month=month, day=day)
+    elif field.message_type:
+        value = place(text)
+    elif field.cpp_type != FieldDescriptor.CPPTYPE_STRING:
+        value = int(text)
+    return value
 
 
 def _words(enum: EnumDescriptor) -> dict[int, str]:

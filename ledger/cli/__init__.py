@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from ledger.cli import ask, audit, imports, projection, serve, watch
+from ledger.cli import audit, imports, person, population, projection, serve, watch
 from ledger.errors import LedgerError, StartupError
 
 app = typer.Typer(
@@ -28,7 +28,8 @@ app = typer.Typer(
 )
 serve.add_to(app)
 imports.add_to(app)
-ask.add_to(app)
+person.add_to(app)
+population.add_to(app)
 watch.add_to(app)
 audit.add_to(app)
 projection.add_to(app)

@@ -2,7 +2,7 @@
 
 import sys
 from itertools import islice
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,9 @@ from ledger.cli.options import (
     connected,
 )
 from ledger.cli.render import plain, show_json, show_table, time_of
+
+if TYPE_CHECKING:
+    from ledger.store.audit import Verdict
 
 audit = typer.Typer(help="Proof that nothing was altered or removed.", no_args_is_help=True)
 
@@ -65,40 +68,7 @@ def verify(
 
     Example: ledger audit verify --checkpoint 18453:9f86d081…
     """
-    # Imported here because other commands do not need the database.
-    from rich.console import Console
-    from rich.progress import Progress
-
-    import projections
-    from ledger.ledger import now_us
-    from ledger.store import migrations
-    from ledger.store.audit import PROBLEMS_MAX, Problem
-    from ledger.store.audit import verify as verify_log
-    from ledger.store.database import Database
-    from ledger.store.log import Log
-    from ledger.store.populations import Populations
-
-    checkpoints = [_kept(one) for one in kept or []]
-    found = Database(database)
-    migrations.require(found.engine)
-    log = Log(found, now_us)
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("entries", total=None)
-        verdict = verify_log(
-            found,
-            log.id,
-            checkpoints,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
-    if verdict.ok:
-        # Only then does the log say what the tables ought to be.
-        populations = Populations(found, log, projections.load())
-        verdict.problems += (
-            Problem(position, f"the tables of {name} do not say what the log says")
-            for position, name in islice(populations.differences(), PROBLEMS_MAX)
-        )
-    found.close()
+    verdict = _verify(database, [_kept(one) for one in kept or []])
     if output == Output.JSON:
         show_json(
             {
@@ -121,6 +91,44 @@ def verify(
         )
     if not verdict.ok:
         sys.exit(NOT_VERIFIED)
+
+
+def _verify(database: str, checkpoints: list[tuple[int, bytes]]) -> "Verdict":
+    """The verdict on the log; where it is whole, on the tables made from it, too."""
+    # Imported here because other commands do not need the database.
+    from rich.console import Console
+    from rich.progress import Progress
+
+    import projections
+    from ledger.ledger import now_us
+    from ledger.store import migrations
+    from ledger.store.audit import PROBLEMS_MAX, Problem
+    from ledger.store.audit import verify as verify_log
+    from ledger.store.database import Database
+    from ledger.store.log import Log
+    from ledger.store.populations import Populations
+
+    found = Database(database)
+    migrations.require(found.engine)
+    log = Log(found, now_us)
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("entries", total=None)
+        verdict = verify_log(
+            found,
+            log.id,
+            checkpoints,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    if verdict.ok:
+        # Only then does the log say what the tables ought to be.
+        populations = Populations(found, log, projections.load())
+        verdict.problems += (
+            Problem(position, f"the tables of {name} do not say what the log says")
+            for position, name in islice(populations.differences(), PROBLEMS_MAX)
+        )
+    found.close()
+    return verdict
 
 
 def _kept(text: str) -> tuple[int, bytes]:

@@ -31,7 +31,7 @@ def list_projections(
     import projections
 
     with _tables(database) as (populations, size):
-        made = {one.projection: one for one in populations.generations() if one.live}
+        made = {one.projection: one for one in populations.generations.all() if one.live}
     rows = []
     for name, one in projections.load().items():
         tables = made.get(name)

@@ -10,7 +10,6 @@ from ledger.errors import LedgerError
 from ledger.imports.rows import Row
 from ledger.rpc.client import Client
 from ledger.rpc.status import received
-from ledger.v1.audit_service_pb2 import GetCheckpointRequest
 from ledger.v1.basis_pb2 import Stamp
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest, AppendEventsResponse
 

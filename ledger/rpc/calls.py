@@ -36,22 +36,22 @@ class Calls(grpc.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], grpc.RpcMethodHandler[Any, Any] | None],
         details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """The handler of a method of ours, wrapped."""
-        handler = continuation(details)
-        if handler is None or not details.method.startswith(OURS):
-            return handler
-        assert handler.request_deserializer  # noqa: S101  # every method of ours has one
-        decode = decoder(handler.request_deserializer)
-        if handler.unary_unary:
+        """A method of ours, wrapped."""
+        method = continuation(details)
+        if method is None or not details.method.startswith(OURS):
+            return method
+        assert method.request_deserializer  # noqa: S101  # every method of ours has one
+        decode = decoder(method.request_deserializer)
+        if method.unary_unary:
             return grpc.unary_unary_rpc_method_handler(
-                self._unary(details.method, handler.unary_unary),
+                self._unary(details.method, method.unary_unary),
                 decode,
-                handler.response_serializer,
+                method.response_serializer,
             )
-        assert handler.unary_stream  # noqa: S101  # there are no other kinds
-        stream = self._stream(details.method, handler.unary_stream)
+        assert method.unary_stream  # noqa: S101  # there are no other kinds
+        stream = self._stream(details.method, method.unary_stream)
         stream.experimental_thread_pool = self._streams  # type: ignore[attr-defined]
-        return grpc.unary_stream_rpc_method_handler(stream, decode, handler.response_serializer)
+        return grpc.unary_stream_rpc_method_handler(stream, decode, method.response_serializer)
 
     def _unary(self, method: str, handle: Callable[..., Any]) -> Callable[..., Any]:
         def answer(request: Any, context: grpc.ServicerContext) -> Any:

@@ -11,7 +11,7 @@ from ledger.v1.custody_query_service_pb2_grpc import CustodyQueryServiceStub
 from ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
 
 # Only because an event id makes every append idempotent may an append be sent again by itself.
-_SERVICE_CONFIG = json.dumps(
+_RETRIES = json.dumps(
     {
         "methodConfig": [
             {
@@ -37,7 +37,7 @@ class Client:
         self._channel = grpc.insecure_channel(
             server,
             options=[
-                ("grpc.service_config", _SERVICE_CONFIG),
+                ("grpc.service_config", _RETRIES),
                 ("grpc.keepalive_time_ms", 20_000),
                 ("grpc.max_receive_message_length", 64 * 1024 * 1024),
             ],

@@ -41,11 +41,11 @@ def received(error: grpc.RpcError) -> LedgerError:
     for key, value in metadata:
         if key != _DETAILS:
             continue
-        status, info, bad = Status.FromString(value), ErrorInfo(), BadRequest()
+        status, cause, bad = Status.FromString(value), ErrorInfo(), BadRequest()
         for detail in status.details:
-            detail.Unpack(info)
+            detail.Unpack(cause)
             detail.Unpack(bad)
-        reason = ErrorReason.Value(f"ERROR_REASON_{info.reason}")
+        reason = ErrorReason.Value(f"ERROR_REASON_{cause.reason}")
         found = LedgerError(
             reason,
             status.message,
@@ -53,7 +53,7 @@ def received(error: grpc.RpcError) -> LedgerError:
                 Violation(one.field, one.description, one.reason) for one in bad.field_violations
             ],
         )
-        found.metadata = dict(info.metadata)
+        found.metadata = dict(cause.metadata)
         return found
     reason = {
         grpc.StatusCode.UNAVAILABLE: ErrorReason.ERROR_REASON_UNREACHABLE,

@@ -222,7 +222,7 @@ class Entries:
                     term.c.log == self._log, term.c.name.in_(some)
                 )
             )
-            found.update(iter(rows.tuples()))
+            found.update((key, value) for key, value in rows)
         return found
 
     def names(self, connection: sa.Connection, numbers: Collection[int]) -> dict[int, str]:
@@ -234,7 +234,7 @@ class Entries:
                     term.c.log == self._log, term.c.id.in_(some)
                 )
             )
-            found.update(iter(rows.tuples()))
+            found.update((key, value) for key, value in rows)
         return found
 
     def remember(self, terms: dict[str, int]) -> None:

@@ -8,6 +8,7 @@ row, strictly rising. Nothing here is ever deleted or changed.
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -15,69 +16,28 @@ from eventsourcing.dcb.api import (
     DCBAppendCondition,
     DCBEvent,
     DCBQuery,
-    DCBReadResponse,
     DCBRecorder,
     DCBSequencedEvent,
-    DCBSubscription,
 )
 from eventsourcing.persistence import IntegrityError, ProgrammingError
 
 from ledger import merkle
 from ledger.entry import same, seal
+from ledger.store.batch import (
+    Append,
+    Appended,
+    ConditionFailedError,
+    EventIdTakenError,
+    LedgerEvent,
+)
 from ledger.store.database import Database
-from ledger.store.entries import Entries, Stored, pack, query_of, unpack
+from ledger.store.entries import Entries, Stored, pack, unpack
+from ledger.store.reading import PAGE_MAX, POLL_S, Reading, Subscription
 from ledger.store.tables import entry, entry_subject, head, term
 from ledger.store.tree import Tree
-from ledger.v1.ledger_service_pb2 import Precondition
 
 CUSTODY = "custody"
-PAGE_MAX = 1_000
-POLL_S = 0.2
 EVENT_ID_SIZE = 16
-
-
-@dataclass
-class LedgerEvent(DCBEvent):
-    """An event with an id. `data` is the event's bytes; the entry is sealed when it is appended."""
-
-    event_id: bytes = b""
-
-
-@dataclass
-class Append:
-    """A batch to be kept whole or not at all."""
-
-    events: Sequence[DCBEvent]
-    conditions: Sequence[DCBAppendCondition] = ()
-    validate_only: bool = False
-
-
-@dataclass
-class Appended:
-    """What became of a batch."""
-
-    entries: list[Stored]
-    """For each event the entry that keeps it; in a dry run, that would keep it."""
-    new: list[bool]
-    """Whether it is new."""
-    size: int = 0
-    """The log after the transaction."""
-
-
-class EventIdTakenError(IntegrityError):
-    """An event id is taken by an event with other content."""
-
-    def __init__(self, index: int) -> None:
-        super().__init__(f"event {index} of the batch has an id that is taken")
-        self.index = index
-
-
-class ConditionFailedError(IntegrityError):
-    """Events match conditions of an append."""
-
-    def __init__(self, indexes: list[int]) -> None:
-        super().__init__(f"events match the conditions {indexes}")
-        self.indexes = indexes
 
 
 @dataclass
@@ -162,13 +122,12 @@ class Log(DCBRecorder):
 
     def read(
         self, query: DCBQuery | None = None, *, after: int | None = None, limit: int | None = None
-    ) -> "Reading":
+    ) -> Reading:
         """The events that match, by position; see DCBRecorder."""
-        return Reading(self, query or DCBQuery(), after or 0, limit)
+        size = self.entries.size()
+        return Reading(partial(self.sequenced, query or DCBQuery()), size, after or 0, limit)
 
-    def subscribe(
-        self, query: DCBQuery | None = None, *, after: int | None = None
-    ) -> "Subscription":
+    def subscribe(self, query: DCBQuery | None = None, *, after: int | None = None) -> Subscription:
         """The events that match, and then each new one; see DCBRecorder."""
         return Subscription(self, query, after)
 
@@ -313,64 +272,6 @@ class Log(DCBRecorder):
             )
         )
         return terms
-
-
-class Reading(DCBReadResponse):
-    """Events of a log in pages, up to its size when reading began."""
-
-    def __init__(self, log: Log, query: DCBQuery, after: int, limit: int | None) -> None:
-        self._log = log
-        self._query = query
-        self._after = after
-        self._left = limit
-        self._size = log.entries.size()
-        self._head = None if limit is not None or not self._size else self._size
-        self._page: list[DCBSequencedEvent] = []
-
-    @property
-    def head(self) -> int | None:
-        """The size of the log; where there is a limit, the position of the last event given."""
-        return self._head
-
-    def __next__(self) -> DCBSequencedEvent:
-        if self._left == 0:
-            raise StopIteration
-        if not self._page:
-            self._page = self._log.sequenced(self._query, self._after, self._size)[::-1]
-        if not self._page:
-            raise StopIteration
-        event = self._page.pop()
-        self._after = event.position
-        if self._left is not None:
-            self._left -= 1
-            self._head = event.position
-        return event
-
-
-class Subscription(DCBSubscription[Log]):
-    """Events of a log, those that are there and then each new one."""
-
-    def __init__(self, log: Log, query: DCBQuery | None, after: int | None) -> None:
-        super().__init__(log, query, after)
-        self._seen = self._last_position
-        self._page: list[DCBSequencedEvent] = []
-
-    def __next__(self) -> DCBSequencedEvent:
-        while not self._page:
-            if self._has_been_stopped:
-                raise StopIteration
-            size = self._recorder.wait_beyond(self._seen, POLL_S)
-            page = self._recorder.sequenced(self._query or DCBQuery(), self._seen, size)
-            self._seen = page[-1].position if len(page) == PAGE_MAX else max(size, self._seen)
-            self._page = page[::-1]
-        event = self._page.pop()
-        self._last_position = event.position
-        return event
-
-
-def condition_of(precondition: Precondition) -> DCBAppendCondition:
-    """A precondition in the terms of the event-sourcing library."""
-    return DCBAppendCondition(query_of(precondition.no_events_match), precondition.after_position)
 
 
 def _is_meant(event: DCBEvent, query: DCBQuery) -> bool:

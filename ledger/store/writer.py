@@ -14,8 +14,9 @@ import structlog
 from eventsourcing.persistence import IntegrityError
 
 from ledger.errors import LedgerError
+from ledger.store.batch import Append, Appended
 from ledger.store.database import Database, OutcomeUnknownError, is_transient
-from ledger.store.log import Append, Appended, Log
+from ledger.store.log import Log
 from ledger.v1.error_pb2 import ErrorReason
 
 GROUP_EVENTS_MAX = 4_000

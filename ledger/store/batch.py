@@ -1,0 +1,59 @@
+"""What is to be appended together, and what becomes of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent
+from eventsourcing.persistence import IntegrityError
+
+from ledger.store.entries import Stored, query_of
+from ledger.v1.ledger_service_pb2 import Precondition
+
+
+@dataclass
+class LedgerEvent(DCBEvent):
+    """An event with an id. `data` is the event's bytes; the entry is sealed when it is appended."""
+
+    event_id: bytes = b""
+
+
+@dataclass
+class Append:
+    """A batch to be kept whole or not at all."""
+
+    events: Sequence[DCBEvent]
+    conditions: Sequence[DCBAppendCondition] = ()
+    validate_only: bool = False
+
+
+@dataclass
+class Appended:
+    """What became of a batch."""
+
+    entries: list[Stored]
+    """For each event the entry that keeps it; in a dry run, that would keep it."""
+    new: list[bool]
+    """Whether it is new."""
+    size: int = 0
+    """The log after the transaction."""
+
+
+class EventIdTakenError(IntegrityError):
+    """An event id is taken by an event with other content."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(f"event {index} of the batch has an id that is taken")
+        self.index = index
+
+
+class ConditionFailedError(IntegrityError):
+    """Events match conditions of an append."""
+
+    def __init__(self, indexes: list[int]) -> None:
+        super().__init__(f"events match the conditions {indexes}")
+        self.indexes = indexes
+
+
+def condition_of(precondition: Precondition) -> DCBAppendCondition:
+    """A precondition in the terms of the event-sourcing library."""
+    return DCBAppendCondition(query_of(precondition.no_events_match), precondition.after_position)

@@ -1,0 +1,121 @@
+"""Generations: the tables of a projection that are in use, and those being made beside them."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from ledger.store.database import Database
+from ledger.store.tables import generation, period
+
+DELETE_MAX = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """The tables of a projection: those in use, or those being made."""
+
+    number: int
+    projection: str
+    version: int
+    live: bool
+    position: int
+    """The size of the log that they have come to."""
+    subject_done: int
+    """While they are being made: the number of the last subject done."""
+
+
+class Generations:
+    """The generations of one log."""
+
+    def __init__(self, database: Database, log: int) -> None:
+        self._database = database
+        self._log = log
+
+    def all(self) -> list[Generation]:
+        """Every generation there is."""
+        columns = (
+            generation.c.generation,
+            generation.c.projection,
+            generation.c.version,
+            generation.c.live,
+            generation.c.position,
+            generation.c.subject_done,
+        )
+        with self._database.reading.connect() as connection:
+            rows = connection.execute(
+                sa.select(*columns)
+                .where(generation.c.log == self._log)
+                .order_by(generation.c.projection, generation.c.generation)
+            )
+            return [Generation(*row) for row in rows]
+
+    def find(self, projection: str, *, live: bool) -> Generation | None:
+        """The generation of a projection that is in use, or that is being made."""
+        return next(
+            (one for one in self.all() if (one.projection, one.live) == (projection, live)), None
+        )
+
+    def get(self, number: int) -> Generation:
+        """The generation of a number."""
+        return next(one for one in self.all() if one.number == number)
+
+    def make(self, projection: str, version: int, size: int) -> Generation:
+        """New, empty tables that are to come to a size."""
+        with self._database.writing() as connection:
+            number = connection.execute(
+                sa.select(sa.func.coalesce(sa.func.max(generation.c.generation), 0) + 1).where(
+                    generation.c.log == self._log
+                )
+            ).scalar_one()
+            made = Generation(number, projection, version, False, size, 0)
+            connection.execute(
+                sa.insert(generation).values(
+                    log=self._log,
+                    generation=made.number,
+                    projection=made.projection,
+                    version=made.version,
+                    live=made.live,
+                    position=made.position,
+                    subject_done=made.subject_done,
+                )
+            )
+        return made
+
+    def advance(self, connection: sa.Connection, of: Generation, up_to: int) -> bool:
+        """Note that tables have come to a position, unless another process has moved them."""
+        moved = connection.execute(
+            sa.update(generation)
+            .where(*self._is(of), generation.c.position == of.position)
+            .values(position=up_to)
+        )
+        return moved.rowcount == 1
+
+    def note_done(self, connection: sa.Connection, of: Generation, subject: int) -> None:
+        """Note the last subject that tables being made have."""
+        connection.execute(sa.update(generation).where(*self._is(of)).values(subject_done=subject))
+
+    def change_over(self, to: Generation) -> None:
+        """Put tables in use instead of those that are."""
+        with self._database.writing() as connection:
+            connection.execute(
+                sa.update(generation)
+                .where(generation.c.log == self._log, generation.c.projection == to.projection)
+                .values(live=generation.c.generation == to.number)
+            )
+
+    def drop(self, of: Generation) -> None:
+        """Delete tables, some rows at a time, so that nobody waits for it."""
+        keys = (period.c.population, period.c.valid_from, period.c.subject, period.c.known_from)
+        theirs = (period.c.log == self._log, period.c.generation == of.number)
+        some = sa.select(*keys).where(*theirs).limit(DELETE_MAX)
+        deleted = -1
+        while deleted:
+            with self._database.writing() as connection:
+                deleted = connection.execute(
+                    sa.delete(period).where(*theirs, sa.tuple_(*keys).in_(some))
+                ).rowcount
+        with self._database.writing() as connection:
+            connection.execute(sa.delete(generation).where(*self._is(of)))
+
+    def _is(self, of: Generation) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+        return generation.c.log == self._log, generation.c.generation == of.number

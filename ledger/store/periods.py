@@ -1,0 +1,190 @@
+"""The rows of the tables: who belonged to which population, over which time, known at which sizes.
+
+Rows are closed and added, never patched, so a size is a snapshot here too.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
+from typing import Any
+
+import sqlalchemy as sa
+
+from ledger.store.database import Database
+from ledger.store.generations import Generation
+from ledger.store.tables import period
+from projections.belief import HORIZON_US, OPEN, Belief, Membership
+
+BUCKETS = 256
+READ_MAX = 5_000
+
+# A literal, because a partial index is not matched by a parameter.
+_OPEN: sa.ColumnClause[int] = sa.literal_column(str(OPEN))
+
+Row = tuple[Any, ...]
+
+
+class Periods:
+    """The periods of one log."""
+
+    def __init__(self, database: Database, log: int) -> None:
+        self._database = database
+        self._log = log
+
+    def count(self, of: Generation, populations: Sequence[str], as_of_us: int, size: int) -> int:
+        """How many belong to any of these populations."""
+        found = self._holding(of, populations, as_of_us, size).subquery()
+        with self._database.reading.connect() as connection:
+            return int(
+                connection.execute(sa.select(sa.func.count()).select_from(found)).scalar_one()
+            )
+
+    def page(
+        self,
+        of: Generation,
+        populations: Sequence[str],
+        as_of_us: int,
+        size: int,
+        after: str,
+        limit: int,
+    ) -> list[tuple[str, bytes]]:
+        """The first (subject id, state) after a subject id that belong to any of these."""
+        found = self._holding(of, populations, as_of_us, size).subquery()
+        with self._database.reading.connect() as connection:
+            rows = connection.execute(
+                sa.select(found.c.subject, found.c.state)
+                .where(found.c.subject > after)
+                .order_by(found.c.subject)
+                .limit(limit)
+            )
+            return [(subject, state) for subject, state in rows]
+
+    def is_known(self, of: Generation, populations: Sequence[str], size: int) -> bool:
+        """Whether anybody was ever believed to belong to any of these, as known at a size."""
+        with self._database.reading.connect() as connection:
+            return bool(
+                connection.execute(
+                    sa.select(period.c.subject)
+                    .where(
+                        *self._of(of),
+                        period.c.population.in_(populations),
+                        period.c.known_from <= size,
+                    )
+                    .limit(1)
+                ).first()
+            )
+
+    def believed(
+        self, of: Generation, subject_ids: Sequence[str]
+    ) -> dict[str, dict[Membership, int]]:
+        """For each subject the memberships that are still believed, with the size since when."""
+        found: dict[str, dict[Membership, int]] = {}
+        with self._database.reading.connect() as connection:
+            rows = connection.execute(
+                sa.select(period).where(
+                    *self._of(of),
+                    period.c.subject.in_(subject_ids),
+                    period.c.known_to == _OPEN,
+                )
+            )
+            for row in rows:
+                membership = Membership(row.population, row.valid_from, row.valid_to, row.state)
+                found.setdefault(row.subject, {})[membership] = row.known_from
+        return found
+
+    def add(
+        self, connection: sa.Connection, of: Generation, beliefs: Iterable[tuple[str, Belief]]
+    ) -> None:
+        """Add the beliefs of subjects."""
+        names = [column.name for column in period.c]
+        rows = [
+            dict(zip(names, self.row(of, subject_id, one), strict=True))
+            for subject_id, one in beliefs
+        ]
+        if rows:
+            connection.execute(sa.insert(period), rows)
+
+    def close(
+        self, connection: sa.Connection, of: Generation, beliefs: Iterable[tuple[str, Belief]]
+    ) -> None:
+        """Give beliefs of subjects the size from which they are no longer held."""
+        rows = [
+            {
+                "its_population": one.membership.population,
+                "its_valid_from": one.membership.valid_from,
+                "its_subject": subject_id,
+                "its_known_from": one.known_from,
+                "ended": one.known_to,
+            }
+            for subject_id, one in beliefs
+        ]
+        if rows:
+            connection.execute(
+                sa.update(period)
+                .where(
+                    *self._of(of),
+                    period.c.population == sa.bindparam("its_population"),
+                    period.c.valid_from == sa.bindparam("its_valid_from"),
+                    period.c.subject == sa.bindparam("its_subject"),
+                    period.c.known_from == sa.bindparam("its_known_from"),
+                )
+                .values(known_to=sa.bindparam("ended")),
+                rows,
+            )
+
+    def row(self, of: Generation, subject_id: str, belief: Belief) -> Row:
+        """A belief as its row, in the order of the columns."""
+        membership = belief.membership
+        return (
+            self._log,
+            of.number,
+            membership.population,
+            membership.valid_from,
+            subject_id,
+            belief.known_from,
+            membership.valid_to,
+            belief.known_to,
+            membership.state,
+        )
+
+    def rows(self, of: Generation) -> Iterator[sa.Row[Any]]:
+        """Every row there is."""
+        # In a transaction, because PostgreSQL has cursors only there.
+        with self._database.engine.connect().execution_options(yield_per=READ_MAX) as connection:
+            yield from connection.execute(sa.select(period).where(*self._of(of)))
+
+    def digests(self, of: Generation, size: int) -> list[bytes]:
+        """One SHA-256 for each bucket of subjects, over what was believed up to a size.
+
+        Two generations that came to the same size by different ways have the same.
+        """
+        buckets: list[list[bytes]] = [[] for _ in range(BUCKETS)]
+        for row in self.rows(of):
+            if row.known_from > size:
+                continue
+            known_to = row.known_to if row.known_to <= size else OPEN
+            key = (row.population, row.subject, row.valid_from, row.valid_to, row.known_from)
+            line = repr((*key, known_to)).encode() + row.state
+            bucket = sha256(row.subject.encode()).digest()[0]
+            buckets[bucket].append(sha256(line).digest())
+        return [sha256(b"".join(sorted(bucket))).digest() for bucket in buckets]
+
+    def _holding(
+        self, of: Generation, populations: Sequence[str], as_of_us: int, size: int
+    ) -> sa.CompoundSelect[Any]:
+        """Those that hold as of an instant, known at a size: ended ones, and ones without end."""
+        columns = sa.select(period.c.subject, period.c.state).where(
+            *self._of(of),
+            period.c.population.in_(populations),
+            period.c.known_from <= size,
+            period.c.known_to > size,
+            period.c.valid_from <= as_of_us,
+        )
+        ended = columns.where(
+            period.c.valid_from > as_of_us - HORIZON_US,
+            period.c.valid_to > as_of_us,
+            period.c.valid_to < _OPEN,
+        )
+        return sa.union_all(ended, columns.where(period.c.valid_to == _OPEN))
+
+    def _of(self, of: Generation) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+        return period.c.log == self._log, period.c.generation == of.number

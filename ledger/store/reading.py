@@ -1,0 +1,71 @@
+"""Events of a log in pages, as the eventsourcing library asks for them."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from eventsourcing.dcb.api import DCBQuery, DCBReadResponse, DCBSequencedEvent, DCBSubscription
+
+if TYPE_CHECKING:
+    from ledger.store.log import Log
+
+PAGE_MAX = 1_000
+POLL_S = 0.2
+
+
+class Reading(DCBReadResponse):
+    """The events that match a query, up to a size of the log."""
+
+    def __init__(
+        self,
+        page: Callable[[int, int], list[DCBSequencedEvent]],
+        size: int,
+        after: int,
+        limit: int | None,
+    ) -> None:
+        """`page` gives the first events after a position up to another."""
+        self._next_page = page
+        self._size = size
+        self._after = after
+        self._left = limit
+        self._head = None if limit is not None or not size else size
+        self._page: list[DCBSequencedEvent] = []
+
+    @property
+    def head(self) -> int | None:
+        """The size of the log; where there is a limit, the position of the last event given."""
+        return self._head
+
+    def __next__(self) -> DCBSequencedEvent:
+        if self._left == 0:
+            raise StopIteration
+        if not self._page:
+            self._page = self._next_page(self._after, self._size)[::-1]
+        if not self._page:
+            raise StopIteration
+        event = self._page.pop()
+        self._after = event.position
+        if self._left is not None:
+            self._left -= 1
+            self._head = event.position
+        return event
+
+
+class Subscription(DCBSubscription["Log"]):
+    """Events of a log, those that are there and then each new one."""
+
+    def __init__(self, log: "Log", query: DCBQuery | None, after: int | None) -> None:
+        super().__init__(log, query, after)
+        self._seen = self._last_position
+        self._page: list[DCBSequencedEvent] = []
+
+    def __next__(self) -> DCBSequencedEvent:
+        while not self._page:
+            if self._has_been_stopped:
+                raise StopIteration
+            size = self._recorder.wait_beyond(self._seen, POLL_S)
+            page = self._recorder.sequenced(self._query or DCBQuery(), self._seen, size)
+            self._seen = page[-1].position if len(page) == PAGE_MAX else max(size, self._seen)
+            self._page = page[::-1]
+        event = self._page.pop()
+        self._last_position = event.position
+        return event

@@ -1,0 +1,76 @@
+"""Running the command line as its users do: as processes of their own."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+LEDGER = (sys.executable, "-m", "ledger")
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+READY = re.compile(r"ledger: ready, serving .* at (\S+)")
+
+
+def ledger(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [*LEDGER, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        cwd=cwd,
+        timeout=120,
+        check=False,
+    )
+
+
+def answer(*arguments: object) -> Any:
+    """What a command that must succeed prints with -o json."""
+    done = ledger(*arguments, "-o", "json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+class Served:
+    """`ledger serve` in a process of its own."""
+
+    def __init__(self, database_url: str, listen: str = "127.0.0.1:0") -> None:
+        self.process = subprocess.Popen(
+            [*LEDGER, "serve", "--quiet", "--database", database_url, "--listen", listen],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=ENVIRONMENT,
+        )
+        said = self.process.stderr.readline()
+        ready = READY.match(said)
+        assert ready, said + self.process.stderr.read()
+        self.address = ready[1]
+
+    def kill(self) -> None:
+        """As a power cut would: nothing is said, nothing is finished."""
+        self.process.kill()
+        self.process.wait()
+        self.process.stderr.close()
+
+    def terminate(self) -> int:
+        """As an operator does; return the exit code."""
+        self.process.terminate()
+        code = self.process.wait(timeout=30)
+        self.process.stderr.close()
+        return code
+
+
+@contextmanager
+def serving(database_url: str) -> Iterator[str]:
+    """The address of a ledger that is served meanwhile."""
+    served = Served(database_url)
+    try:
+        yield served.address
+    finally:
+        if served.process.poll() is None:
+            assert served.terminate() == 0

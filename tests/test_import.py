@@ -1,0 +1,382 @@
+"""Importing lists: the real one, against figures computed by other means, and broken ones."""
+
+import csv
+import subprocess
+from collections import Counter
+from datetime import UTC, datetime
+from hashlib import sha256
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from commands import ENVIRONMENT, LEDGER, Served, answer, ledger, serving
+from conftest import SHARED
+
+from ledger.errors import StartupError
+from ledger.imports import profile, rows
+from ledger.rpc.client import Client
+from ledger.v1.audit_service_pb2 import GetCheckpointRequest
+from ledger.v1.ledger_service_pb2 import ReadEventsRequest
+
+REAL = SHARED / "sep_orr_2018_2019" / "separation_data_set.raw.csv"
+needs_real = pytest.mark.skipif(not REAL.exists(), reason=f"the real list is not at {REAL}")
+
+# Published with the list; see its README.
+IN_CARE = {
+    "2018-05-05": 244,
+    "2018-06-20": 2577,
+    "2018-06-26": 2623,
+    "2018-07-10": 2434,
+    "2018-07-26": 649,
+    "2018-12-31": 202,
+    "2019-03-31": 196,
+}
+EVENTS = 18_453  # 3,108 children with five events each, and 2,913 ends of stays
+
+HEADER = ",".join(profile.load("orr-separations").columns)
+GOOD = "9,M,Honduras,5/1/2018,5/2/2018,5/3/2018,El Paso,Casa,Still in Care,ADMITTED,,Criminal"
+
+
+def import_run(file: Path, address: str) -> dict:
+    return answer("import", "run", file, "--profile", "orr-separations", "--server", address)
+
+
+def in_care(address: str, *arguments: object) -> dict[str, int]:
+    return {
+        day: answer(
+            "roster", "--agency", "ORR", "--as-of", day, "--count", "--server", address, *arguments
+        )["count"]
+        for day in IN_CARE
+    }
+
+
+@needs_real
+def test_the_real_list_gives_the_published_numbers(database_url: str) -> None:
+    with serving(database_url) as address:
+        first = import_run(REAL, address)
+        again = import_run(REAL, address)
+        counts = in_care(address)
+        person = answer("roster", "--agency", "ORR", "--as-of", "2018-06-20", "--server", address)
+        separated = answer("separation", "list", "--all", "--count", "--server", address)
+        unended = answer("separation", "list", "--count", "--server", address)
+
+    assert (first["rows"], first["accepted_rows"], first["rejected_rows"]) == (3170, 3108, 62)
+    assert {one["reason"] for one in first["rejected"]} == {
+        "page header left by the conversion from PDF"
+    }
+    assert first["events_appended"] == first["size"] == EVENTS
+    assert again["events_appended"] == 0
+    assert (again["size"], again["root"]) == (first["size"], first["root"])
+    assert counts == IN_CARE
+    assert len({one["person_id"] for one in person["people"]}) == IN_CARE["2018-06-20"]
+    assert separated["count"] == 3108
+    assert unended["count"] == 3108 - 2190  # 2,192 reunified, of whom 2 without a date
+    verified = answer("audit", "verify", "--database", database_url)
+    assert (verified["ok"], verified["size"], verified["root"]) == (True, EVENTS, first["root"])
+
+
+@needs_real
+def test_what_is_odd_in_the_real_list_is_said() -> None:
+    found = rows.read(REAL, profile.load("orr-separations")).rows
+
+    notes = Counter(
+        (column, text.split(" of line ")[0]) for row in found for column, text in row.notes
+    )
+    assert notes == {
+        ("", "is like the row"): 23,
+        ("REFERRING OFFICE", "is blank"): 24,
+        ("DATE_ORR_APPROVED", "is before REFERRAL_DATE"): 15,
+        ("DATE_ORR_APPROVED", "is before DATE_APPREHENDED"): 2,
+        (
+            "Date Discharged",
+            "is blank though the child is said to be discharged: no end of her stay is recorded",
+        ): 2,
+        ("AGE", "is not that of a child"): 4,
+    }
+
+
+@needs_real
+def test_every_event_points_back_to_its_line(sqlite_server) -> None:
+    import_run(REAL, sqlite_server.address)
+    physical = REAL.read_text(encoding="utf-8").splitlines()
+    digest = sha256(REAL.read_bytes()).digest()
+
+    seen = 0
+    with Client(sqlite_server.address) as client:
+        batches = list(client.ledger.ReadEvents(ReadEventsRequest()))
+    for batch in batches:
+        for recorded in batch.events:
+            event = recorded.entry.event
+            assert event.source.file_sha256 == digest
+            if event.WhichOneof("fact") == "person_registered":
+                seen += 1
+                line = physical[event.source.line - 1]
+                assert line.startswith(f"{event.person_registered.stated_age_years},"), line
+                assert event.person_registered.nationality_text in line
+    assert seen == 3108
+
+
+@needs_real
+def test_half_a_list_is_known_as_it_was_for_ever(database_url: str, tmp_path: Path) -> None:
+    with REAL.open(encoding="utf-8", newline="") as file:
+        header, *content = csv.reader(file)
+    halves = []
+    for name, part in (("first", content[:1585]), ("second", content[1585:])):
+        halves.append(tmp_path / f"{name}.csv")
+        with halves[-1].open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([header, *part])
+
+    def answers(address: str, size: int) -> list[object]:
+        known = ("--at-size", size, "--as-of", "2018-06-20", "--server", address)
+        roster = answer("roster", "--agency", "ORR", *known)
+        one = roster["people"][0]["person_id"]
+        return [
+            roster,
+            answer("separation", "list", *known),
+            answer("person", "show", one, *known),
+            answer("person", "timeline", one, *known),
+        ]
+
+    with serving(database_url) as address:
+        half = import_run(halves[0], address)
+        then = answers(address, half["size"])
+        assert then[0]["stamp"]["root"] == half["root"]
+
+        whole = import_run(halves[1], address)
+
+        assert whole["size"] == EVENTS
+        assert answers(address, half["size"]) == then
+        assert in_care(address) == IN_CARE
+        assert in_care(address, "--at-size", half["size"]) != IN_CARE
+
+
+@needs_real
+@pytest.mark.parametrize("victim", ["importer", "server"])
+def test_an_import_killed_half_way_goes_on(database_url: str, victim: str) -> None:
+    served = Served(database_url)
+    importing = subprocess.Popen(
+        [
+            *LEDGER,
+            "import",
+            "run",
+            REAL,
+            "--profile",
+            "orr-separations",
+            "--server",
+            served.address,
+        ],
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    with Client(served.address) as watching:
+        size = 0
+        while size < 4_000:
+            size = watching.audit.GetCheckpoint(GetCheckpointRequest()).checkpoint.size
+    if victim == "server":
+        served.kill()
+        assert importing.wait(timeout=60) == 3  # cannot be reached
+        served = Served(database_url)
+    else:
+        importing.kill()
+        importing.wait()
+
+    whole = import_run(REAL, served.address)
+
+    assert 0 < whole["events_appended"] < EVENTS
+    assert whole["size"] == EVENTS
+    with Client(served.address) as reading:
+        positions, ids = [], set()
+        for batch in reading.ledger.ReadEvents(ReadEventsRequest()):
+            positions += [one.position for one in batch.events]
+            ids |= {one.entry.event.event_id for one in batch.events}
+    assert positions == list(range(1, EVENTS + 1))
+    assert len(ids) == EVENTS
+    assert in_care(served.address) == IN_CARE
+    assert served.terminate() == 0
+
+
+def test_a_check_says_what_would_happen_and_appends_nothing(sqlite_server, tmp_path) -> None:
+    file = tmp_path / "list.csv"
+    bad = GOOD.replace("5/2/2018", "soon")
+    file.write_text("\n".join([HEADER, GOOD, bad, ",".join("ABCDEFGHIJKL")]))
+
+    checked = answer(
+        "import", "check", file, "--profile", "orr-separations", "--server", sqlite_server.address
+    )
+
+    assert checked["size"] == 0
+    verdicts = [(one["line"], one["verdict"], one["column"]) for one in checked["rows_checked"]]
+    assert verdicts == [
+        (2, "would append", ""),
+        (3, "rejected", "REFERRAL_DATE"),
+        (4, "rejected", ""),
+    ]
+    assert checked["rows_checked"][0]["events"] == [
+        "person_registered",
+        "apprehended",
+        "separated",
+        "referred_to_orr",
+        "placed",
+    ]
+    import_run(file, sqlite_server.address)
+    checked = answer(
+        "import", "check", file, "--profile", "orr-separations", "--server", sqlite_server.address
+    )
+    assert checked["rows_checked"][0]["verdict"] == "already recorded"
+
+
+REJECTED = {
+    "a date that is none": (GOOD.replace("5/2/2018", "soon"), "REFERRAL_DATE", "is not a date"),
+    "a date left out": (GOOD.replace("5/1/2018", ""), "DATE_APPREHENDED", "is blank"),
+    "an age in words": (GOOD.replace("9,", "nine,"), "AGE", "is not a number"),
+    "a reason nobody mapped": (
+        GOOD.replace("Criminal", "Because"),
+        "Reason fo Separation",
+        "codes.reason",
+    ),
+    "a cell too few": (GOOD.replace("ADMITTED,", ""), "", "has 11 cells, not 12"),
+    "other bytes than UTF-8": (
+        GOOD.replace("Casa", "Casa \udce9"),
+        "FACILITY_APPROVED",
+        "is not UTF-8",
+    ),
+    "a facility left out": (GOOD.replace("Casa", ""), "", "value is required"),
+    "a date in the future": (GOOD.replace("5/3/2018", "5/3/2199"), "", "VALID_TIME_IN_FUTURE"),
+    "an escape in a name": (GOOD.replace("Casa", "Ca\x1bsa"), "", "CONTROL_CHARACTER"),
+}
+
+
+@pytest.mark.parametrize("case", REJECTED)
+def test_a_row_that_cannot_be_is_named_and_the_others_are_kept(
+    case, sqlite_server, tmp_path
+) -> None:
+    row, column, reason = REJECTED[case]
+    file = tmp_path / "list.csv"
+    text = "\n".join([HEADER, GOOD, row, GOOD.replace("9,", "8,")])
+    file.write_bytes(text.encode("utf-8", errors="surrogateescape"))
+
+    done = import_run(file, sqlite_server.address)
+
+    assert (done["accepted_rows"], done["rejected_rows"], done["events_appended"]) == (2, 1, 10)
+    (rejected,) = done["rejected"]
+    assert (rejected["line"], rejected["row"], rejected["column"]) == (3, 2, column)
+    assert reason in rejected["reason"]
+
+
+BROKEN = {
+    "nothing": (b"", "the file has no header line"),
+    "another list": (b"AGE,SEX\n1,M\n", "the column 'GENDER' is expected, not 'SEX'"),
+    "a picture": (b"\x89PNG\r\n\x1a\n\x00\x00\x00", "is expected"),
+    "a column too few": (HEADER.rpartition(",")[0].encode(), "12 columns are expected, not 11"),
+    "a quote that never ends": (f'{HEADER}\n"9'.encode(), "line 2: not a list of this form"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_file_that_is_no_such_list_is_refused_whole(case: str, tmp_path: Path) -> None:
+    content, reason = BROKEN[case]
+    file = tmp_path / "list.csv"
+    file.write_bytes(content)
+
+    done = ledger("import", "run", file, "--profile", "orr-separations")
+
+    assert done.returncode == 3
+    assert reason in done.stderr
+
+
+def test_a_profile_is_checked_before_the_first_row(tmp_path: Path) -> None:
+    shipped = (Path(profile.__file__).parent / "profiles" / "orr-separations.toml").read_text()
+    mistakes = {
+        '["CRIMINAL_HISTORY_UNSPECIFIED"]': '["CRIME"]',
+        'column = "AGE" }': 'column = "AGES" }',
+        'fact = "placed"': 'fact = "place"',
+        "stated_age_years =": "years =",
+        'zone = "UTC"': 'zone = "Utopia"',
+        'm = "SEX_MALE"': 'm = "MALE"',
+        '"facility.name" =': '"facility.nam" =',
+    }
+    for right, wrong in mistakes.items():
+        file = tmp_path / "mine.toml"
+        file.write_text(shipped.replace(right, wrong, 1))
+        with pytest.raises(StartupError, match=r"mine\.toml"):
+            profile.load(str(file))
+    with pytest.raises(StartupError, match="orr-separations"):
+        profile.load("unknown")
+
+
+def test_a_profile_of_ones_own_reads_minutes_and_other_separators(sqlite_server, tmp_path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text(
+        """
+name = "stations"
+title = "An invented list of another form"
+system = "stations"
+agency = "CBP"
+zone = "America/Los_Angeles"
+
+[file]
+delimiter = "|"
+title_lines = 2
+formats = ["%Y-%m-%d %H:%M"]
+precision = "minute"
+columns = ["when", "sector", "remark"]
+unused = ["remark"]
+
+[[event]]
+fact = "apprehended"
+valid_time = "when"
+[event.fields]
+person_ids = { mint = "person" }
+agency = { value = "CBP" }
+"place.name" = { column = "sector" }
+"""
+    )
+    file = tmp_path / "list.psv"
+    file.write_text('"An invented list"||\n||\nwhen|sector|remark\n2018-06-04 08:40|Blaine|x\n')
+
+    done = answer("import", "run", file, "--profile", mine, "--server", sqlite_server.address)
+
+    assert done["events_appended"] == 1
+    with Client(sqlite_server.address) as client:
+        (batch,) = client.ledger.ReadEvents(ReadEventsRequest())
+    event = batch.events[0].entry.event
+    at = event.valid_time.time.ToDatetime(tzinfo=UTC)
+    assert at == datetime(2018, 6, 4, 15, 40, tzinfo=UTC)
+    assert (event.source.line, event.source.row) == (4, 1)
+    assert event.apprehended.place.name == "Blaine"
+
+
+def test_the_demo_s_list_is_invented() -> None:
+    if not REAL.exists():
+        pytest.skip(f"the real list is not at {REAL}")
+    from ledger.demo import _invented_list
+
+    invented = set(_invented_list())
+    real = set(REAL.read_text(encoding="utf-8").splitlines())
+    assert not {line for line in invented & real if not line.startswith(("A,", "AGE,"))}
+
+
+def test_lines_of_rows_with_broken_cells_are_counted_as_an_editor_does(tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    broken = GOOD.replace("Criminal", '"Parent has Criminal\nHistory"')
+    file.write_text(f"{HEADER}\n{broken}\n{broken}\n{GOOD}\n")
+
+    found = rows.read(file, profile.load("orr-separations")).rows
+
+    assert [row.line for row in found] == [2, 4, 6]
+    assert [row.number for row in found] == [1, 2, 3]
+    assert all(a.line < b.line for a, b in pairwise(found))
+    assert {tuple(row.events[2].separated.reason_codes) for row in found} == {
+        ("CRIMINAL_HISTORY_UNSPECIFIED",)
+    }
+
+
+def test_an_unreachable_server_is_said_and_nothing_is_half_done(tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text(f"{HEADER}\n{GOOD}\n")
+
+    done = ledger("import", "run", file, "--profile", "orr-separations", "--server", "127.0.0.1:1")
+
+    assert done.returncode == 3
+    assert done.stderr.startswith("ledger: UNREACHABLE:")
