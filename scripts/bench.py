@@ -43,6 +43,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+import projections
 from ledger.append import append_events
 from ledger.ask import get_person, list_roster, list_separations
 from ledger.entry import encode, seal, subjects_of
@@ -168,10 +169,11 @@ def calls_of(append: Any, person: Any, roster: Any, separations: Any) -> Calls:
 
 
 def in_process(ledger: Ledger) -> Calls:
-    append, tables = partial(append_events, ledger, timeout_s=60.0), ledger.populations
+    append = partial(append_events, ledger, timeout_s=60.0)
+    tables = [name for name, one in projections.load().items() if one.populations]
     asks = (partial(ask, ledger) for ask in (get_person, list_roster, list_separations))
     return calls_of(append, *asks) | {
-        "rebuild": lambda _item: [tables.rebuild(one.projection) for one in tables.generations()],
+        "rebuild": lambda _item: [ledger.populations.rebuild(name) for name in tables],
         "verify": lambda _item: verify(ledger._database, ledger.log.id),
     }
 

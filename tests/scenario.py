@@ -93,7 +93,7 @@ class History:
         self.claims: list[tuple[datetime, datetime | None, str]] = []
         lines = (line.partition("#")[0].strip() for line in table.splitlines())
         heading, *lines = filter(None, lines)
-        assert heading.split() == ["recorded", "valid", "event"]
+        assert heading.split() == ["recorded", "valid", "event"], f"no heading: {heading}"
         for line in lines:
             if line.startswith("as of ") or self.claims:
                 self._read_claim(line)
@@ -116,7 +116,7 @@ class History:
                 until = self.appends[i + 1][0] if i + 1 < len(self.appends) else FOREVER
                 for as_of, known_at, claim in self.claims:
                     if known_at and recorded <= known_at < until:
-                        self.now = known_at
+                        self.now = max(self.now, known_at)
                         self._put(claim, as_of, None)
             for as_of, known_at, claim in self.claims:
                 self._put(claim, as_of, known_at)

@@ -1,6 +1,7 @@
 """The two clocks: what was true, and what was known of it."""
 
-from scenario import scenario
+import pytest
+from scenario import History, scenario
 
 
 @scenario("""
@@ -258,6 +259,18 @@ def test_what_is_known_to_the_month_comes_behind_the_days_of_that_month(): ...
 
 
 @scenario("""
+    recorded  valid    event
+    day 70    month 1  released c-1 by ORR for SPONSOR_UNSPECIFIED
+    day 70    day 32   placed c-1 by ORR at casa padre          # 1 June
+
+    as of day 31:  c-1 released by ORR
+                   c-1 in this custody since day 1
+    as of day 32:  c-1 held by ORR at casa padre
+""")
+def test_the_first_day_of_the_next_month_is_not_of_the_month(): ...
+
+
+@scenario("""
     recorded  valid        event
     day 5     day 3        placed c-1 by ORR at casa padre
     day 5     day 3 14:00  a: apprehended c-1 by CBP at mcallen
@@ -403,3 +416,35 @@ def test_claims_stand_beside_one_another_until_they_are_retracted(): ...
                   claims about c-2: not recorded
 """)
 def test_claims_that_conflict_are_all_kept(): ...
+
+
+# The tables themselves.
+
+TABLE = """
+    recorded  valid   event
+    day 2     day 1   apprehended c-1 by CBP at mcallen
+
+    as of day 1, known at day 2:  c-1 held by CBP at mcallen
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "complaint"),
+    [
+        ("held by CBP", "held by ORR", "the ledger says: held by CBP at mcallen"),
+        ("at mcallen\n\n", "at el paso\n\n", "the ledger says: held by CBP at el paso"),
+        ("known at day 2", "known at day 1", "the ledger says: unknown"),
+        ("as of day 1", "as of noon", "no such time: noon"),
+        ("apprehended", "arrested", "no such event: arrested c-1 by CBP at mcallen"),
+        ("held by", "kept by", "no such claim: c-1 kept by CBP at mcallen"),
+        ("recorded  valid", "valid  recorded", "no heading"),
+    ],
+)
+def test_a_table_that_is_wrong_or_has_an_unknown_word_fails(tmp_path, right, wrong, complaint):
+    def play(table: str, name: str) -> None:
+        History(table, f"sqlite:///{tmp_path}/ledger.db", name).play()
+
+    play(TABLE, "right")
+    assert right in TABLE
+    with pytest.raises(AssertionError, match=complaint):
+        play(TABLE.replace(right, wrong), "wrong")

@@ -83,7 +83,7 @@ def check(
             for row, verdict in rows
         ],
     )
-    _summary(imported)
+    _summary(imported, "would be appended")
 
 
 @imports.command("run")
@@ -117,7 +117,7 @@ def run(
         return
     if rejected:
         show_table("Rejected", ["line", "row", "column", "reason"], _named(rejected))
-    _summary(imported)
+    _summary(imported, "appended")
 
 
 def _import(file: Path, profile_name: str, server: str, *, validate_only: bool) -> Any:
@@ -166,11 +166,11 @@ def _named(rejected: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     return [(one["line"], one["row"], one["column"], one["reason"]) for one in rejected]
 
 
-def _summary(imported: Any) -> None:
+def _summary(imported: Any, done: str) -> None:
     counts = _counts(imported)
     noted = sum(bool(row.notes) for row in imported.rows)
     typer.echo(
         f"{counts['rows']} rows: {counts['accepted_rows']} accepted ({noted} with notes), "
-        f"{counts['rejected_rows']} rejected; {counts['events_appended']} events appended"
+        f"{counts['rejected_rows']} rejected; {counts['events_appended']} events {done}"
     )
     show_stamp(imported.stamp)

@@ -1,0 +1,726 @@
+"""The log on every store: its order, its durability, and the portable SQL it is written in."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from conftest import VERSIONS, raw, ticking
+from eventsourcing.dcb.api import DCBQuery
+from eventsourcing.dcb.tests import DCBRecorderTestCase
+from events import event, place
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from ledger.append import append_events
+from ledger.ask import get_family, get_person, get_person_timeline, list_roster, list_separations
+from ledger.entry import encode, kind_of, subjects_of
+from ledger.errors import LedgerError, StartupError
+from ledger.ledger import Ledger, now_us
+from ledger.prove import get_checkpoint, get_consistency_proof, get_inclusion_proof
+from ledger.read import get_event, read_events
+from ledger.store import migrations
+from ledger.store.audit import verify
+from ledger.store.database import Database
+from ledger.store.log import Append, Appended, LedgerEvent, Log
+from ledger.store.tables import metadata
+from ledger.v1.audit_service_pb2 import (
+    GetCheckpointRequest,
+    GetConsistencyProofRequest,
+    GetInclusionProofRequest,
+)
+from ledger.v1.basis_pb2 import Basis
+from ledger.v1.custody_query_service_pb2 import (
+    GetFamilyRequest,
+    GetPersonRequest,
+    GetPersonTimelineRequest,
+    ListRosterRequest,
+    ListSeparationsRequest,
+)
+from ledger.v1.event_pb2 import BookedIn, Event, PersonRegistered, Retracted, Separated
+from ledger.v1.ledger_service_pb2 import (
+    AppendEventsRequest,
+    EventFilter,
+    GetEventRequest,
+    Precondition,
+    ReadEventsRequest,
+)
+
+ROOT = Path(__file__).parents[1]
+T0 = 1_600_000_000_000_000
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+on_postgresql = pytest.mark.parametrize("database_url", VERSIONS, indirect=True)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A database with the tables."""
+    opened = Database(database_url)
+    migrations.upgrade(opened.engine)
+    yield opened
+    opened.close()
+
+
+def environment() -> dict[str, str]:
+    """In which programs that a test starts find the ledger and the tests."""
+    return {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
+
+
+def direct(database_url: str) -> psycopg.Connection[Any]:
+    """A way around the ledger on PostgreSQL."""
+    return psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True)
+
+
+def registered(person_id: str | None = None) -> Event:
+    return event(PersonRegistered(person_id=person_id or str(uuid.uuid4())))
+
+
+def booked(person_id: str) -> Event:
+    return event(BookedIn(person_id=person_id, agency="CBP", facility=place("Station")), 2)
+
+
+def ledger_event(made: Event) -> LedgerEvent:
+    """An event as the log takes it."""
+    event_id = uuid.UUID(made.event_id).bytes
+    return LedgerEvent(kind_of(made), encode(made), subjects_of(made), event_id)
+
+
+def batch(count: int) -> list[LedgerEvent]:
+    return [ledger_event(registered()) for _ in range(count)]
+
+
+@contextmanager
+def listening(name: str, hook: Callable[..., None]) -> Iterator[None]:
+    """Calls the hook when this happens to any engine of SQLAlchemy."""
+    sa.event.listen(sa.Engine, name, hook)
+    try:
+        yield
+    finally:
+        sa.event.remove(sa.Engine, name, hook)
+
+
+@contextmanager
+def recorded() -> Iterator[list[str]]:
+    """Every statement that is sent to a database."""
+    statements: list[str] = []
+
+    def record(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    with listening("before_cursor_execute", record):
+        yield statements
+
+
+# The library's own test case.
+
+
+def test_the_log_is_a_recorder(database: Database) -> None:
+    DCBRecorderTestCase()._test_append_read(Log(database, now_us, "read"))
+
+
+def test_the_log_is_a_recorder_that_can_be_followed(database: Database) -> None:
+    DCBRecorderTestCase()._test_append_subscribe(Log(database, now_us, "subscribe"))
+
+
+def test_the_log_is_a_recorder_beside_another(database: Database) -> None:
+    other = Log(database, now_us, "other")
+    other.append(batch(20))
+    DCBRecorderTestCase()._test_append_read(Log(database, now_us, "one"))
+    assert len(list(other.read())) == 20
+
+
+# Order.
+
+
+def test_positions_are_dense_under_eight_threads(database: Database) -> None:
+    log, chance, start = Log(database, now_us, "log"), random.Random(8), threading.Barrier(8)
+    sizes = [[chance.randrange(1, 12) for _ in range(12)] for _ in range(8)]
+
+    def append(own: list[int]) -> list[int]:
+        start.wait(20)
+        found: list[int] = []
+        for count in own:
+            last = log.append(batch(count))
+            found += range(last - count + 1, last + 1)
+        return found
+
+    with ThreadPoolExecutor(8) as pool:
+        said = [position for own in pool.map(append, sizes) for position in own]
+
+    total = sum(map(sum, sizes))
+    assert sorted(said) == list(range(1, total + 1))
+    assert [one.position for one in log.read()] == list(range(1, total + 1))
+    verdict = verify(database, log.id)
+    assert (verdict.problems, verdict.size) == ([], total)
+    assert verdict.root == log.tree.root(total)
+
+
+APPENDER = """
+import random, sys
+from ledger.ledger import now_us
+from ledger.store.database import Database
+from ledger.store.log import Log
+from test_store import batch
+
+url, name, seed = sys.argv[1:]
+database = Database(url)
+log, chance = Log(database, now_us, name), random.Random(seed)
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(25):
+    events = batch(chance.randrange(1, 8))
+    last = log.append(events)
+    for position, one in enumerate(events, last - len(events) + 1):
+        print(seed, position, one.event_id.hex())
+database.close()
+"""
+
+
+@on_postgresql
+def test_several_processes_append_to_one_log(database: Database, database_url: str) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", APPENDER, database_url, "shared", str(seed)],
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for seed in range(3)
+    ]
+    assert [one.stdout.readline() for one in processes] == ["ready\n"] * 3
+    for one in processes:
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    outputs = [one.communicate(timeout=60)[0] for one in processes]
+    assert [one.returncode for one in processes] == [0, 0, 0]
+
+    said = sorted(
+        (int(position), event_id, seed)
+        for seed, position, event_id in (
+            line.split() for out in outputs for line in out.splitlines()
+        )
+    )
+    log = Log(database, now_us, "shared")
+    kept = log.entries.page(DCBQuery(), 0, len(said) + 1, len(said) + 1)
+    assert [one.position for one in kept] == list(range(1, len(said) + 1))
+    assert [(one.position, one.event_id.hex()) for one in kept] == [one[:2] for one in said]
+    verdict = verify(database, log.id)
+    assert (verdict.problems, verdict.size) == ([], len(said))
+    # They took turns; otherwise this would show nothing.
+    assert sum(one[2] != other[2] for one, other in pairwise(said)) > 5
+
+
+@on_postgresql
+def test_two_servers_of_one_log_bring_its_tables_up_together(open_ledger: Any) -> None:
+    ledgers = open_ledger(name="shared"), open_ledger(name="shared")
+    people = [str(uuid.uuid4()) for _ in range(40)]
+
+    def book(number: int) -> None:
+        request = AppendEventsRequest(events=[booked(people[number])])
+        append_events(ledgers[number % 2], request, 20)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(book, range(40)))
+
+    for ledger in ledgers:
+        request = ListRosterRequest(agency="CBP", basis=Basis(at_least_size=40))
+        assert [who.person_id for who in list_roster(ledger, request).people] == sorted(people)
+    assert ledgers[0].populations.rebuild("custody").differing == []
+
+
+@on_postgresql
+def test_several_processes_may_start_on_an_empty_database_at_once(database_url: str) -> None:
+    start = threading.Barrier(4)
+
+    def open_one(_: int) -> None:
+        start.wait(20)
+        Ledger(database_url).close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(open_one, range(4)))
+
+    with closing(Ledger(database_url)) as ledger:
+        names = [one.projection for one in ledger.populations.generations()]
+        assert sorted(names) == sorted(set(names))
+        assert all(one.live for one in ledger.populations.generations())
+
+
+def test_two_logs_of_a_database_have_their_own_order_tree_and_ids(database: Database) -> None:
+    one, two = (Log(database, ticking(), name) for name in ("one", "two"))
+    shared = batch(3)
+    assert one.append(shared) == 3
+    assert two.append(batch(2)) == 2
+    assert two.append(shared) == 5
+
+    assert [verify(database, log.id).problems for log in (one, two)] == [[], []]
+    assert one.tree.root(3) != two.tree.root(3)
+    assert Log(database, ticking(), "one").id == one.id != two.id
+
+
+# Waiting appends.
+
+
+@contextmanager
+def holding(ledger: Ledger, database_url: str) -> Iterator[Callable[[LedgerEvent], Any]]:
+    """While nobody else gets to write. Gives a function that submits and waits for the writer."""
+    reached = threading.Event()
+
+    def watch(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith(("BEGIN IMMEDIATE", "UPDATE head")):
+            reached.set()
+
+    def submit(made: LedgerEvent) -> Future[Appended]:
+        future = ledger.writer.submit(Append([made]))
+        assert reached.wait(20)
+        return future
+
+    if database_url.startswith("sqlite"):
+        blocker: Any = raw(database_url)
+        blocker.execute("BEGIN IMMEDIATE")
+    else:
+        blocker = psycopg.connect(database_url.replace("+psycopg", ""))
+        blocker.execute("SELECT 1 FROM head FOR UPDATE")
+    with listening("before_cursor_execute", watch), closing(blocker):
+        yield submit
+        blocker.rollback()
+
+
+def test_those_who_wait_share_a_transaction(open_ledger: Any, database_url: str) -> None:
+    ledger = open_ledger()
+    with recorded() as statements:
+        with holding(ledger, database_url) as submit:
+            futures = [submit(ledger_event(registered()))]
+            futures += [ledger.writer.submit(Append(batch(2))) for _ in range(50)]
+        appended = [future.result(20) for future in futures]
+
+    assert sum(one.startswith("INSERT INTO entry (") for one in statements) == 2
+    positions = [stored.position for one in appended for stored in one.entries]
+    assert positions == list(range(1, 102))
+    # Each append has a time of its own all the same.
+    times = [{stored.record_us for stored in one.entries} for one in appended]
+    assert all(len(one) == 1 for one in times)
+    assert all(max(one) < min(other) for one, other in pairwise(times))
+
+
+def test_of_those_who_wait_one_may_be_refused_and_the_others_kept(
+    open_ledger: Any, database_url: str
+) -> None:
+    ledger, taken = open_ledger(), registered()
+    other = Event()
+    other.CopyFrom(taken)
+    other.source.system = "another"
+    with holding(ledger, database_url) as submit:
+        futures = [submit(ledger_event(registered()))]
+        futures += [
+            ledger.writer.submit(Append(events))
+            for events in (
+                [ledger_event(taken)],
+                [ledger_event(registered()), ledger_event(other)],
+                [ledger_event(registered())],
+                [ledger_event(taken)],
+            )
+        ]
+    outcomes = [future.exception(20) or future.result() for future in futures]
+
+    assert [type(one).__name__ for one in outcomes] == [
+        "Appended",
+        "Appended",
+        "EventIdTakenError",
+        "Appended",
+        "Appended",
+    ]
+    assert [outcomes[i].entries[0].position for i in (0, 1, 3, 4)] == [1, 2, 3, 2]
+    assert outcomes[4].new == [False]
+    assert ledger.log.entries.size() == 3
+
+
+def test_an_append_that_was_not_written_in_time_may_be_sent_again(
+    open_ledger: Any, database_url: str
+) -> None:
+    ledger = open_ledger()
+    requests = [AppendEventsRequest(events=[registered()]) for _ in range(2)]
+    with holding(ledger, database_url) as submit:
+        submit(ledger_event(registered()))
+        for request in requests:
+            with pytest.raises(LedgerError) as refusal:
+                append_events(ledger, request, 0.05)
+            assert refusal.value.name == "DEADLINE_PASSED"
+
+    receipts = [append_events(ledger, request, 20).receipts[0] for request in requests]
+
+    assert sorted(one.position for one in receipts) == [2, 3]
+    assert ledger.log.entries.size() == 3
+
+
+def test_when_too_many_appends_wait_the_next_is_refused(
+    open_ledger: Any, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.store.writer.WAITING_MAX", 5)
+    ledger = open_ledger()
+    with holding(ledger, database_url) as submit:
+        futures = [submit(ledger_event(registered()))]
+        futures += [ledger.writer.submit(Append(batch(1))) for _ in range(5)]
+        with pytest.raises(LedgerError) as refusal:
+            ledger.writer.submit(Append(batch(1)))
+    assert refusal.value.name == "APPENDS_EXHAUSTED"
+    assert [future.result(20).entries[0].position for future in futures] == [1, 2, 3, 4, 5, 6]
+
+
+def test_closing_writes_what_waits_and_takes_nothing_more(
+    open_ledger: Any, database_url: str
+) -> None:
+    ledger = open_ledger(name="log")
+    with holding(ledger, database_url) as submit:
+        futures = [submit(ledger_event(registered()))]
+        futures += [ledger.writer.submit(Append(batch(1))) for _ in range(5)]
+        closer = threading.Thread(target=ledger.close)
+        closer.start()
+        assert ledger.stopping.wait(20)
+    closer.join(20)
+
+    assert [future.result(0).entries[0].position for future in futures] == [1, 2, 3, 4, 5, 6]
+    with pytest.raises(LedgerError) as refusal:
+        ledger.writer.submit(Append(batch(1)))
+    assert refusal.value.name == "STOPPING"
+    with closing(Ledger(database_url, name="log")) as again:
+        assert again.log.entries.size() == 6
+
+
+# What was known at an instant.
+
+
+def known_at(ledger: Ledger, us: int) -> tuple[int, bytes]:
+    """The size and root of what was known at an instant."""
+    time = Timestamp()
+    time.FromMicroseconds(us)
+    size = ledger.moment(Basis(known_at_time=time)).size
+    return size, ledger.stamp(size).root
+
+
+def test_what_was_known_at_an_instant_is_what_was_recorded_by_then(open_ledger: Any) -> None:
+    now = [T0]
+    ledger = open_ledger(clock=lambda: now[0])
+    times: list[int] = []
+    for count in (1, 3, 2, 5, 1):
+        now[0] += 10
+        sent = AppendEventsRequest(events=[registered() for _ in range(count)])
+        times += [
+            one.record_time.ToMicroseconds() for one in append_events(ledger, sent, 10).receipts
+        ]
+    now[0] += 10
+
+    for us in range(T0 - 1, now[0] + 1):
+        assert known_at(ledger, us)[0] == sum(time <= us for time in times)
+
+
+def test_an_append_that_is_being_written_is_known_or_later(open_ledger: Any) -> None:
+    """It has taken its time, and is not there yet: whoever asks about that time waits for it."""
+    ledger = open_ledger(clock=lambda: T0)
+    append_events(ledger, AppendEventsRequest(events=[registered()]), 10)
+    asked, writing, answers = threading.Event(), threading.get_ident(), []
+
+    def look(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if threading.get_ident() == asker.ident and "FROM head" in statement:
+            asked.set()
+
+    def ask() -> None:
+        answers.append(known_at(ledger, T0 + 5))
+
+    def ask_before_it_is_there(_connection: Any) -> None:
+        if threading.current_thread().name == "writer" and not asker.ident:
+            asker.start()
+            assert asked.wait(20)
+
+    asker = threading.Thread(target=ask)
+    assert asker.ident != writing
+    ledger.clock = lambda: T0 + 5
+    with listening("before_cursor_execute", look), listening("commit", ask_before_it_is_there):
+        append_events(ledger, AppendEventsRequest(events=[registered()]), 10)
+    asker.join(20)
+
+    assert answers == [known_at(ledger, T0 + 5)]
+    assert answers[0][0] == 2
+
+
+@on_postgresql
+def test_an_append_of_another_process_is_known_or_later(open_ledger: Any) -> None:
+    """It looked at its clock, then somebody asked what is known now, then it was written."""
+    asker = open_ledger(name="shared", clock=lambda: T0)
+    answers: list[tuple[int, bytes]] = []
+
+    def ask_and_tell() -> int:
+        answers.append(known_at(asker, T0))
+        return T0
+
+    writer = open_ledger(name="shared", clock=lambda: T0)
+    append_events(writer, AppendEventsRequest(events=[registered()]), 10)
+    writer.log._clock = ask_and_tell
+    append_events(writer, AppendEventsRequest(events=[registered()]), 10)
+
+    assert answers[0] == known_at(asker, T0)
+    assert answers[0][0] == 1
+
+
+def test_what_is_known_now_can_be_repeated_while_many_append(open_ledger: Any) -> None:
+    ledger = open_ledger()
+    stop = threading.Event()
+
+    def append() -> None:
+        while not stop.is_set():
+            append_events(ledger, AppendEventsRequest(events=[registered()]), 20)
+
+    with ThreadPoolExecutor(4) as pool:
+        writers = [pool.submit(append) for _ in range(4)]
+        try:
+            said = {us: known_at(ledger, us) for us in (now_us() for _ in range(60))}
+        finally:
+            stop.set()
+        for writer in writers:
+            writer.result(20)
+
+    assert len({size for size, _ in said.values()}) > 5
+    assert said == {us: known_at(ledger, us) for us in said}
+
+
+# Tables and statements.
+
+
+def test_the_tables_are_those_of_the_migrations(database: Database) -> None:
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, metadata) == []
+        assert context.get_current_revision() == migrations.LATEST
+
+
+def test_a_database_of_another_edition_is_refused(database: Database, database_url: str) -> None:
+    with database.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StartupError, match="9999"):
+        migrations.require(database.engine)
+    with pytest.raises(StartupError):
+        Ledger(database_url)
+
+
+def broad_run(ledger: Ledger) -> None:
+    """A little of everything that a ledger does."""
+    mother, child = str(uuid.uuid4()), str(uuid.uuid4())
+    separated = event(
+        Separated(
+            child_id=child, adult_ids=[mother], reason_codes=["ZERO_TOLERANCE"], agency="CBP"
+        ),
+        3,
+    )
+    wanted = EventFilter(items=[EventFilter.Item(types=["Released"], subjects=[f"person:{child}"])])
+    sent = AppendEventsRequest(
+        events=[registered(mother), booked(mother), booked(child), separated],
+        preconditions=[Precondition(no_events_match=wanted)],
+        prove=True,
+    )
+    append_events(ledger, sent, 20)
+    append_events(ledger, sent, 20)
+    voided = event(Retracted(retracted_event_id=separated.event_id, reason_text="not so"))
+    append_events(ledger, AppendEventsRequest(events=[voided]), 20)
+    append_events(ledger, AppendEventsRequest(events=[registered()], validate_only=True), 20)
+    get_event(ledger, GetEventRequest(event_id=voided.event_id))
+    list(read_events(ledger, ReadEventsRequest(filter=wanted)))
+    list(ledger.log.read())
+    basis = Basis(known_at_time=ledger.stamp(5).known_at_time)
+    get_person(ledger, GetPersonRequest(person_id=child, basis=basis))
+    get_person_timeline(ledger, GetPersonTimelineRequest(person_id=child))
+    get_family(ledger, GetFamilyRequest(person_id=child))
+    list_roster(ledger, ListRosterRequest(agency="CBP", page_size=1))
+    list_roster(ledger, ListRosterRequest(facility="Station", count_only=True))
+    list_separations(ledger, ListSeparationsRequest(include_reunified=True))
+    get_checkpoint(ledger, GetCheckpointRequest())
+    get_inclusion_proof(ledger, GetInclusionProofRequest(event_id=voided.event_id))
+    get_consistency_proof(ledger, GetConsistencyProofRequest(first_size=2))
+    known_at(ledger, now_us())
+    for name in {one.projection for one in ledger.populations.generations()}:
+        assert ledger.populations.rebuild(name).differing == []
+
+
+NOT_PORTABLE = re.compile(
+    r"\b(SERIAL|BIGSERIAL|SEQUENCE|NEXTVAL|CURRVAL|IDENTITY|AUTOINCREMENT|LOCK TABLE|pg_\w*lock\w*|"
+    r"NOTIFY|LISTEN|TRIGGER|EXCLUDE|GIST|GIN|RANGE|INT8RANGE|TSTZRANGE|FUNCTION|EXTENSION)\b",
+    re.IGNORECASE,
+)
+CHANGES_WHAT_IS_KEPT = re.compile(
+    r"\b(UPDATE|DELETE FROM|TRUNCATE|REPLACE INTO|DROP TABLE|ALTER TABLE)\s+(entry|entry_subject|term)\b",
+    re.IGNORECASE,
+)
+
+
+def test_the_statements_are_portable_and_change_nothing_that_was_kept(open_ledger: Any) -> None:
+    with recorded() as statements:
+        broad_run(open_ledger())
+
+    for table in metadata.tables:
+        assert any(f"CREATE TABLE {table} " in one for one in statements)
+        assert any(f"INSERT INTO {table} " in one for one in statements)
+    assert [one for one in statements if NOT_PORTABLE.search(one)] == []
+    assert [one for one in statements if CHANGES_WHAT_IS_KEPT.search(one)] == []
+
+
+@on_postgresql
+def test_nothing_of_one_database_is_in_the_tables(open_ledger: Any, database_url: str) -> None:
+    broad_run(open_ledger())
+    with direct(database_url) as connection:
+        for question, wanted in (
+            ("SELECT DISTINCT relkind::text FROM pg_class WHERE relnamespace = "
+             "'public'::regnamespace ORDER BY 1", [("i",), ("r",)]),
+            ("SELECT DISTINCT amname FROM pg_class JOIN pg_am ON pg_am.oid = relam WHERE "
+             "relnamespace = 'public'::regnamespace ORDER BY 1", [("btree",), ("heap",)]),
+            ("SELECT tgname FROM pg_trigger", []),
+            ("SELECT DISTINCT contype::text FROM pg_constraint WHERE connamespace = "
+             "'public'::regnamespace AND contype NOT IN ('p', 'u', 'n')", []),
+            ("SELECT extname FROM pg_extension", [("plpgsql",)]),
+        ):  # fmt: skip
+            assert connection.execute(question).fetchall() == wanted
+
+
+# Durability.
+
+
+@on_sqlite
+def test_every_append_is_flushed_to_disk(open_ledger: Any) -> None:
+    found: set[tuple[Any, ...]] = set()
+
+    def look(_connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("INSERT INTO entry "):
+            asked = cursor.connection
+            found.add(
+                tuple(
+                    asked.execute(f"PRAGMA {name}").fetchone()[0]
+                    for name in ("journal_mode", "synchronous", "wal_autocheckpoint")
+                )
+            )
+
+    ledger = open_ledger()
+    with listening("before_cursor_execute", look):
+        append_events(ledger, AppendEventsRequest(events=[registered()]), 10)
+    assert found == {("wal", 2, 0)}
+
+
+@on_sqlite
+def test_the_write_ahead_log_does_not_grow_for_ever(
+    open_ledger: Any, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.store.database.WAL_PAGES_MAX", 50)
+    ledger = open_ledger()
+    for _ in range(60):
+        append_events(ledger, AppendEventsRequest(events=[registered() for _ in range(20)]), 10)
+    wal = Path(f"{database_url.removeprefix('sqlite:///')}-wal")
+    assert wal.stat().st_size < 200 * 4096
+
+
+OWNER = """
+import sys
+from ledger.ledger import Ledger
+
+ledger = Ledger(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+"""
+
+
+@on_sqlite
+def test_a_second_process_that_writes_is_refused(database_url: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER, database_url],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as owner:
+        assert owner.stdout.readline() == b"ready\n"
+        with pytest.raises(StartupError, match="another process writes"):
+            Ledger(database_url)
+        # To read, there may be as many as there like.
+        with closing(Database(database_url)) as reader:
+            assert verify(reader, 1).ok
+        owner.send_signal(signal.SIGKILL)
+    Ledger(database_url).close()
+
+
+@on_postgresql
+@pytest.mark.parametrize("setting", ["fsync", "full_page_writes"])
+def test_a_server_that_does_not_flush_is_refused(setting: str, database_url: str) -> None:
+    def wait_for(value: str) -> None:
+        with direct(database_url) as connection:
+            connection.execute("SELECT pg_reload_conf()")
+        while True:
+            with direct(database_url) as connection:
+                if connection.execute(f"SHOW {setting}").fetchone() == (value,):
+                    return
+
+    with direct(database_url) as connection:
+        connection.execute(f"ALTER SYSTEM SET {setting} = off")
+    try:
+        wait_for("off")
+        with pytest.raises(StartupError, match=f"{setting}=off"):
+            Ledger(database_url)
+    finally:
+        with direct(database_url) as connection:
+            connection.execute(f"ALTER SYSTEM RESET {setting}")
+        wait_for("on")
+    Ledger(database_url).close()
+
+
+@on_postgresql
+def test_a_database_that_does_not_wait_for_the_disk_is_refused(database_url: str) -> None:
+    name = sa.make_url(database_url).database
+    with direct(database_url) as connection:
+        connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    with pytest.raises(StartupError, match="synchronous_commit=off"):
+        Ledger(database_url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ledger.db",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:///file:ledger?mode=memory&cache=shared&uri=true",
+        "sqlite:////nowhere/at/all/ledger.db",
+        "mysql://root:hunter22@127.0.0.1/ledger",
+        "postgresql://ledger:hunter22@127.0.0.1:1/ledger",
+        "postgresql+psycopg2://ledger:hunter22@127.0.0.1:1/ledger",
+    ],
+)
+def test_a_database_that_cannot_be_used_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(StartupError) as refusal:
+        Ledger(url)
+    assert "hunter22" not in str(refusal.value)
+
+
+def test_times_of_a_dry_run_or_a_refusal_do_not_move_the_log(open_ledger: Any) -> None:
+    ledger = open_ledger(clock=ticking())
+    sent = AppendEventsRequest(events=[registered()])
+    append_events(ledger, sent, 10)
+    before = ledger.stamp(1)
+
+    append_events(ledger, sent, 10)
+    append_events(ledger, AppendEventsRequest(events=[registered()], validate_only=True), 10)
+
+    assert ledger.log.entries.size() == 1
+    assert ledger.stamp(1) == before
+    assert (
+        timedelta(microseconds=ledger.clock() - before.known_at_time.ToMicroseconds()) > timedelta()
+    )
