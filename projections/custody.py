@@ -26,6 +26,7 @@ NOT_RECORDED = CustodyStatus.CUSTODY_STATUS_UNSPECIFIED
 HELD = CustodyStatus.CUSTODY_STATUS_HELD
 IN_TRANSFER = CustodyStatus.CUSTODY_STATUS_IN_TRANSFER
 ENDED = CustodyStatus.CUSTODY_STATUS_ENDED
+ORR = "ORR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,10 @@ class Custody:
     facility: str = ""
     since_us: int = 0
     since_precision: Precision.ValueType = Precision.PRECISION_UNSPECIFIED
-    awaited_by: str = ""
+    bound_for: str = ""
+    """The agency that she is on her way to."""
+    referred_to: str = ""
+    """The agency that she is referred to, until it holds her."""
     event_id: str = ""
     undated_outcome_text: str = ""
     contradicting_event_ids: tuple[str, ...] = ()
@@ -51,7 +55,7 @@ def by_agency(agency: str) -> str:
 
 def by_facility(agency: str, facility: str) -> str:
     """The population that an agency holds in one facility, however its name is spaced and cased."""
-    return f"facility:{agency}:{' '.join(facility.split()).casefold()}"
+    return f"facility:{agency}:{_folded(facility)}"
 
 
 def populations(view: Custody) -> tuple[str, ...]:
@@ -70,7 +74,7 @@ def present(view: Custody) -> CustodyMessage:
         agency=view.agency,
         facility=view.facility,
         since_precision=view.since_precision,
-        awaited_by=view.awaited_by,
+        awaited_by=view.bound_for or view.referred_to,
         event_id=view.event_id,
         undated_outcome_text=view.undated_outcome_text,
         contradicting_event_ids=view.contradicting_event_ids,
@@ -88,7 +92,8 @@ custody = Projection(
 def _begin(
     view: Custody, fact: Fact, status: CustodyStatus.ValueType, agency: str, facility: str = ""
 ) -> Custody:
-    """A new state from this fact on."""
+    """A new state from this fact on. Who awaits her does so until she comes or custody ends."""
+    no_longer = ("", agency) if status != ENDED else ("", view.bound_for, view.referred_to)
     return Custody(
         view.person_id,
         status=status,
@@ -96,8 +101,15 @@ def _begin(
         facility=facility,
         since_us=fact.effective_us,
         since_precision=fact.event.valid_time.precision,
+        bound_for="" if view.bound_for in no_longer else view.bound_for,
+        referred_to="" if view.referred_to in no_longer else view.referred_to,
         event_id=fact.event.event_id,
     )
+
+
+def _folded(name: str) -> str:
+    """The name of a place, however it is spaced and cased."""
+    return " ".join(name.split()).casefold()
 
 
 @custody.on(Apprehended)
@@ -113,34 +125,33 @@ def _(view: Custody, body: Apprehended, fact: Fact) -> Custody:
 @custody.on(BookedIn)
 def _(view: Custody, body: BookedIn, fact: Fact) -> Custody:
     # A booking without an apprehension still says that somebody is held.
-    state = _begin(view, fact, HELD, body.agency, body.facility.name)
-    return replace(state, awaited_by=_still_awaited(view, body.agency))
+    return _begin(view, fact, HELD, body.agency, body.facility.name)
 
 
 @custody.on(BookedOut)
 def _(view: Custody, body: BookedOut, fact: Fact) -> Custody:
     # Who was booked in elsewhere on the same day is not put out of there by the older stay's end.
-    if view.status != HELD or (view.agency, view.facility) != (body.agency, body.facility.name):
+    left = (body.agency, _folded(body.facility.name))
+    if view.status != HELD or (view.agency, _folded(view.facility)) != left:
         return view
-    return replace(_begin(view, fact, HELD, body.agency), awaited_by=view.awaited_by)
+    return _begin(view, fact, HELD, body.agency)
 
 
 @custody.on(TransferDeparted)
 def _(view: Custody, body: TransferDeparted, fact: Fact) -> Custody:
     # The sender answers for them until they arrive: nobody is in between.
-    return replace(_begin(view, fact, IN_TRANSFER, body.from_agency), awaited_by=body.to_agency)
+    return replace(_begin(view, fact, IN_TRANSFER, body.from_agency), bound_for=body.to_agency)
 
 
 @custody.on(TransferArrived)
 def _(view: Custody, body: TransferArrived, fact: Fact) -> Custody:
-    state = _begin(view, fact, HELD, body.agency, body.facility.name)
-    return replace(state, awaited_by=_still_awaited(view, body.agency))
+    return _begin(view, fact, HELD, body.agency, body.facility.name)
 
 
 @custody.on(ReferredToOrr)
 def _(view: Custody, _body: ReferredToOrr, _fact: Fact) -> Custody:
     # A referral moves nobody: the child stays where she is, and ORR is to take her.
-    return replace(view, awaited_by=_still_awaited(replace(view, awaited_by="ORR"), view.agency))
+    return view if view.agency == ORR and view.status == HELD else replace(view, referred_to=ORR)
 
 
 @custody.on(Placed)
@@ -166,8 +177,3 @@ def _(view: Custody, body: Reunified, fact: Fact) -> Custody:
     if view.person_id != body.child_id:
         return view
     return _begin(view, fact, ENDED, body.agency)
-
-
-def _still_awaited(view: Custody, agency: str) -> str:
-    """Who still waits for her once `agency` holds her."""
-    return "" if view.awaited_by == agency else view.awaited_by

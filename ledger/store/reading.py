@@ -1,12 +1,13 @@
 """Events of a log in pages, as the eventsourcing library asks for them."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from eventsourcing.dcb.api import DCBQuery, DCBReadResponse, DCBSequencedEvent, DCBSubscription
-
-if TYPE_CHECKING:
-    from ledger.store.log import Log
+from eventsourcing.dcb.api import (
+    DCBReadResponse,
+    DCBRecorder,
+    DCBSequencedEvent,
+    DCBSubscription,
+)
 
 PAGE_MAX = 1_000
 POLL_S = 0.2
@@ -50,11 +51,20 @@ class Reading(DCBReadResponse):
         return event
 
 
-class Subscription(DCBSubscription["Log"]):
-    """Events of a log, those that are there and then each new one."""
+class Subscription(DCBSubscription[DCBRecorder]):
+    """The events that match a query, those that are there and then each new one."""
 
-    def __init__(self, log: "Log", query: DCBQuery | None, after: int | None) -> None:
-        super().__init__(log, query, after)
+    def __init__(
+        self,
+        recorder: DCBRecorder,
+        page: Callable[[int, int], list[DCBSequencedEvent]],
+        wait: Callable[[int, float], int],
+        after: int | None,
+    ) -> None:
+        """`page` is as in Reading; `wait` gives the size once it is beyond one, or in time."""
+        super().__init__(recorder, after=after)
+        self._next_page = page
+        self._wait = wait
         self._seen = self._last_position
         self._page: list[DCBSequencedEvent] = []
 
@@ -62,8 +72,8 @@ class Subscription(DCBSubscription["Log"]):
         while not self._page:
             if self._has_been_stopped:
                 raise StopIteration
-            size = self._recorder.wait_beyond(self._seen, POLL_S)
-            page = self._recorder.sequenced(self._query or DCBQuery(), self._seen, size)
+            size = self._wait(self._seen, POLL_S)
+            page = self._next_page(self._seen, size)
             self._seen = page[-1].position if len(page) == PAGE_MAX else max(size, self._seen)
             self._page = page[::-1]
         event = self._page.pop()
