@@ -62,11 +62,19 @@ def name_of(reason: ErrorReason.ValueType) -> str:
     return ErrorReason.Name(reason).removeprefix(_PREFIX)
 
 
-def refuse(violations: Sequence[tuple[ErrorReason.ValueType, str, str]]) -> LedgerError:
+def refuse(
+    violations: Sequence[tuple[ErrorReason.ValueType, str, str]], **metadata: str | int
+) -> LedgerError:
     """The refusal for these (reason, field, description); the first gives its name."""
     reason, field, description = violations[0]
     return LedgerError(
         reason,
         f"{field}: {description}",
         violations=[Violation(where, what, name_of(why)) for why, where, what in violations],
+        **metadata,
     )
+
+
+def out_of_range(field: str, description: str, size: int) -> LedgerError:
+    """The refusal of a size or position that the log, which has this size, does not have."""
+    return refuse([(ErrorReason.ERROR_REASON_SIZE_OUT_OF_RANGE, field, description)], size=size)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 import projections
-from ledger.errors import LedgerError, StartupError
+from ledger.errors import StartupError, out_of_range, refuse
 from ledger.store import migrations
 from ledger.store.audit import Verdict, verify
 from ledger.store.database import Database
@@ -90,9 +90,14 @@ class Ledger:
         if known == "known_at_time":
             known_at_us = basis.known_at_time.ToMicroseconds()
             if known_at_us > now:
-                raise LedgerError(
-                    ErrorReason.ERROR_REASON_KNOWN_AT_IN_FUTURE,
-                    "basis.known_at_time: later than now",
+                raise refuse(
+                    [
+                        (
+                            ErrorReason.ERROR_REASON_KNOWN_AT_IN_FUTURE,
+                            "basis.known_at_time",
+                            "later than now",
+                        )
+                    ]
                 )
             return Moment(as_of_us, self._size_known_at(known_at_us))
         size = self.log.entries.size()
@@ -100,11 +105,7 @@ class Ledger:
             known or "", 0
         )
         if wanted > size:
-            raise LedgerError(
-                ErrorReason.ERROR_REASON_SIZE_OUT_OF_RANGE,
-                f"basis.{known}: the log has {size} entries",
-                size=size,
-            )
+            raise out_of_range(f"basis.{known}", f"the log has {size} entries", size)
         return Moment(as_of_us, wanted if known == "at_size" else size)
 
     def _size_known_at(self, known_at_us: int) -> int:

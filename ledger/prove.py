@@ -1,6 +1,6 @@
 """Proving the log: checkpoints, inclusion, consistency (RFC 9162, 2.1)."""
 
-from ledger.errors import LedgerError
+from ledger.errors import out_of_range
 from ledger.ledger import Ledger
 from ledger.read import find
 from ledger.v1.audit_service_pb2 import (
@@ -12,7 +12,6 @@ from ledger.v1.audit_service_pb2 import (
     GetInclusionProofRequest,
     GetInclusionProofResponse,
 )
-from ledger.v1.error_pb2 import ErrorReason
 
 
 def get_checkpoint(ledger: Ledger, request: GetCheckpointRequest) -> GetCheckpointResponse:
@@ -32,7 +31,7 @@ def get_inclusion_proof(
         _size(ledger, "position", request.position)
         stored = ledger.log.entries.at(request.position)
     if stored.position > size:
-        raise _out_of_range("size", f"the entry is at position {stored.position}")
+        raise out_of_range("size", f"the entry is at position {stored.position}", size)
     return GetInclusionProofResponse(
         position=stored.position,
         entry_bytes=stored.data,
@@ -49,7 +48,7 @@ def get_consistency_proof(
         ledger, "second_size", request.second_size if request.HasField("second_size") else None
     )
     if request.first_size > second:
-        raise _out_of_range("first_size", f"larger than the second, which is {second}")
+        raise out_of_range("first_size", f"larger than the second, which is {second}", second)
     return GetConsistencyProofResponse(
         consistency_path=ledger.log.tree.consistency_path(request.first_size, second),
         second=_checkpoint(ledger, second),
@@ -61,12 +60,8 @@ def _size(ledger: Ledger, field: str, wanted: int | None) -> int:
     if wanted is None:
         return size
     if wanted > size:
-        raise _out_of_range(field, f"the log has {size} entries")
+        raise out_of_range(field, f"the log has {size} entries", size)
     return wanted
-
-
-def _out_of_range(field: str, what: str) -> LedgerError:
-    return LedgerError(ErrorReason.ERROR_REASON_SIZE_OUT_OF_RANGE, f"{field}: {what}")
 
 
 def _checkpoint(ledger: Ledger, size: int) -> Checkpoint:

@@ -5,7 +5,7 @@ from time import monotonic
 from uuid import UUID
 
 from ledger.codes import code_lists
-from ledger.errors import LedgerError, refuse
+from ledger.errors import LedgerError, out_of_range, refuse
 from ledger.ledger import Ledger
 from ledger.store.entries import Stored, query_of
 from ledger.v1.error_pb2 import ErrorReason
@@ -107,9 +107,5 @@ def _reach(ledger: Ledger, after_position: int) -> int:
     """The size of the log. Raises SIZE_OUT_OF_RANGE for a position that it does not have."""
     size = ledger.log.entries.size()
     if after_position > size:
-        raise LedgerError(
-            ErrorReason.ERROR_REASON_SIZE_OUT_OF_RANGE,
-            f"after_position: the log has {size} entries",
-            size=size,
-        )
+        raise out_of_range("after_position", f"the log has {size} entries", size)
     return size

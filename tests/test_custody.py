@@ -297,6 +297,24 @@ def test_a_transfer_to_somebody_else_does_not_settle_a_referral():
 
 @scenario("""
     recorded  valid   event
+    day 1     day 1   referred c-1 to ORR by CBP
+    day 2     day 2   released c-1 by CBP for ADULT_RELATIVE
+    day 9     day 9   apprehended c-1 by CBP at mcallen
+    day 12    day 12  placed c-1 by ORR at casa padre
+    day 20    day 20  released c-1 by ORR for SPONSOR_UNSPECIFIED
+    day 30    day 30  a: referred c-1 to ORR by ICE
+
+    as of day 1:   c-1 not recorded, awaited by ORR
+    as of day 2:   c-1 released by CBP
+    as of day 9:   c-1 held by CBP at mcallen
+    as of day 20:  c-1 released by ORR
+    as of day 30:  c-1 released by ORR, awaited by ORR
+""")
+def test_nobody_awaits_a_child_who_was_released_until_she_is_referred_again(): ...
+
+
+@scenario("""
+    recorded  valid   event
     day 1     day 1   placed c-1 by ORR at casa padre, outcome reunified
     day 9     day 9   placed c-1 by ORR at southwest key
 

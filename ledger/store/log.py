@@ -127,7 +127,9 @@ class Log(DCBRecorder):
         size = self.entries.size()
         return Reading(partial(self.sequenced, query or DCBQuery()), size, after or 0, limit)
 
-    def subscribe(self, query: DCBQuery | None = None, *, after: int | None = None) -> Subscription:
+    def subscribe(
+        self, query: DCBQuery | None = None, *, after: int | None = None
+    ) -> "Subscription[Log]":
         """The events that match, and then each new one; see DCBRecorder."""
         page = partial(self.sequenced, query or DCBQuery())
         return Subscription(self, page, self.wait_beyond, after)

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from eventsourcing.dcb.api import (
     DCBReadResponse,
-    DCBRecorder,
     DCBSequencedEvent,
     DCBSubscription,
+    TDCBRecorder_co,
 )
 
 PAGE_MAX = 1_000
@@ -51,12 +51,12 @@ class Reading(DCBReadResponse):
         return event
 
 
-class Subscription(DCBSubscription[DCBRecorder]):
+class Subscription(DCBSubscription[TDCBRecorder_co]):
     """The events that match a query, those that are there and then each new one."""
 
     def __init__(
         self,
-        recorder: DCBRecorder,
+        recorder: TDCBRecorder_co,
         page: Callable[[int, int], list[DCBSequencedEvent]],
         wait: Callable[[int, float], int],
         after: int | None,
