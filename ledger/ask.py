@@ -7,7 +7,7 @@ the size asked for.
 from collections.abc import Iterable, Sequence
 
 from ledger.codes import codes_of
-from ledger.entry import code_faults
+from ledger.entry import question_faults
 from ledger.errors import refuse
 from ledger.ledger import Ledger, Moment
 from ledger.pages import turn_page
@@ -128,7 +128,7 @@ def list_roster(ledger: Ledger, request: ListRosterRequest) -> ListRosterRespons
 
     Raises UNKNOWN_CODE, FACILITY_NOT_FOUND, INVALID_PAGE_TOKEN, PROJECTION_BEHIND.
     """
-    if found := code_faults(request):
+    if found := question_faults(request):
         raise refuse(found)
     wanted = [custody.by_agency(request.agency)]
     if request.facility:

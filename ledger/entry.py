@@ -6,8 +6,8 @@ Everything is read off the descriptors, so that a new event needs no line here.
 import re
 from collections.abc import Iterator
 from functools import cache
+from importlib.resources import files
 from typing import Any
-from zoneinfo import ZoneInfoNotFoundError
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
@@ -21,6 +21,9 @@ from projections.valid_time import start_us, unit_start_us
 
 # Clocks of honest sources differ by so much.
 FUTURE_TOLERANCE_US = 5 * 60 * 1_000_000
+
+# The first and the last second that a Timestamp may name.
+YEAR_1_S, YEAR_9999_S = -62_135_596_800, 253_402_300_799
 
 Fault = tuple[ErrorReason.ValueType, str, str]
 
@@ -90,18 +93,28 @@ def faults(event: Event, path: str, now_us: int) -> Iterator[Fault]:
         seen[name] = field
 
 
+@cache
+def _zones() -> frozenset[str]:
+    """The zones of the IANA database, as the package brings them: the host may know others."""
+    return frozenset((files("tzdata") / "zones").read_text(encoding="utf-8").split())
+
+
+def is_time(time: Timestamp) -> bool:
+    """Whether a Timestamp is one: of the years 1 to 9999, with a fraction of a second."""
+    return YEAR_1_S <= time.seconds <= YEAR_9999_S and 0 <= time.nanos < 1_000_000_000  # noqa: PLR2004
+
+
 def _time_faults(event: Event, path: str, now_us: int) -> Iterator[Fault]:
     valid_time = event.valid_time
     us = start_us(valid_time)
-    try:
-        aligned = unit_start_us(us, valid_time.precision, valid_time.zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+    if valid_time.zone not in _zones():
         yield (
             ErrorReason.ERROR_REASON_UNKNOWN_ZONE,
             f"{path}.zone",
             "not a zone of the IANA database",
         )
         return
+    aligned = unit_start_us(us, valid_time.precision, valid_time.zone)
     if us != aligned or valid_time.time.nanos % 1_000:
         yield (
             ErrorReason.ERROR_REASON_VALID_TIME_NOT_ALIGNED,
@@ -119,7 +132,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 def _control_characters(message: Message, path: str) -> Iterator[str]:
     """The paths of texts that have one."""
     for field, value in message.ListFields():
-        where = f"{path}.{field.name}"
+        where = f"{path}.{field.name}" if path else field.name
         if field.message_type:
             if not field.is_repeated:
                 yield from _control_characters(value, where)
@@ -155,9 +168,12 @@ def _codes(message: Message, path: str) -> Iterator[tuple[str, str, str]]:
             yield where, value, name
 
 
-def code_faults(message: Message) -> list[Fault]:
-    """The codes of a question that are in no list."""
+def question_faults(message: Message) -> list[Fault]:
+    """The codes of a question that are in no list, and its texts that are none."""
     return [
+        (ErrorReason.ERROR_REASON_CONTROL_CHARACTER, where, "has a control character")
+        for where in _control_characters(message, "")
+    ] + [
         (ErrorReason.ERROR_REASON_UNKNOWN_CODE, where, f"not a code of the list {name}")
         for where, code, name in _codes(message, "")
         if code and code not in codes_of(name)

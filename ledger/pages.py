@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError
 
+from ledger.entry import is_time
 from ledger.errors import refuse
 from ledger.ledger import CATCH_UP_WAIT_S, Ledger, Moment
 from ledger.store.generations import Generation
@@ -48,7 +49,10 @@ def turn_page(
     Raises INVALID_PAGE_TOKEN, PROJECTION_BEHIND, and as `Ledger.moment` does.
     """
     digest = _digest(request)
-    moment, after = _resume(request.page_token, digest) or (ledger.moment(request.basis), "")
+    moment, after = _resume(request.page_token, digest, ledger.log.entries.size()) or (
+        ledger.moment(request.basis),
+        "",
+    )
     limit = min(request.page_size or PAGE_DEFAULT, PAGE_MAX)
     periods, known = ledger.populations.periods, (moment.as_of_us, moment.size)
 
@@ -80,7 +84,7 @@ def _digest(request: ListRosterRequest | ListSeparationsRequest) -> bytes:
     return sha256(question.SerializeToString(deterministic=True)).digest()
 
 
-def _resume(page_token: str, digest: bytes) -> tuple[Moment, str] | None:
+def _resume(page_token: str, digest: bytes, size: int) -> tuple[Moment, str] | None:
     """Where a page token goes on. Raises INVALID_PAGE_TOKEN."""
     if not page_token:
         return None
@@ -88,7 +92,7 @@ def _resume(page_token: str, digest: bytes) -> tuple[Moment, str] | None:
         token = PageToken.FromString(base64.b64decode(page_token, altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, DecodeError):
         token = PageToken()
-    if token.question != digest:
+    if token.question != digest or token.size > size or not is_time(token.as_of_time):
         raise refuse(
             [
                 (

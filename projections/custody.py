@@ -11,6 +11,7 @@ from ledger.v1.event_pb2 import (
     Apprehended,
     BookedIn,
     BookedOut,
+    Place,
     Placed,
     Precision,
     ReferredToOrr,
@@ -46,6 +47,9 @@ class Custody:
     event_id: str = ""
     undated_outcome_text: str = ""
     contradicting_event_ids: tuple[str, ...] = ()
+    claimed_by: tuple[str, ...] = ()
+    arrived: tuple[str, ...] = ()
+    """The transfers that have brought her somewhere."""
 
 
 def by_agency(agency: str) -> str:
@@ -62,9 +66,10 @@ def populations(view: Custody) -> tuple[str, ...]:
     """Those held, by agency and by facility. Who is on the way is still her agency's."""
     if view.status not in (HELD, IN_TRANSFER):
         return ()
+    agencies = tuple(by_agency(agency) for agency in (view.agency, *view.claimed_by))
     if not view.facility:
-        return (by_agency(view.agency),)
-    return (by_agency(view.agency), by_facility(view.agency, view.facility))
+        return agencies
+    return (*agencies, by_facility(view.agency, view.facility))
 
 
 def present(view: Custody) -> CustodyMessage:
@@ -78,6 +83,7 @@ def present(view: Custody) -> CustodyMessage:
         event_id=view.event_id,
         undated_outcome_text=view.undated_outcome_text,
         contradicting_event_ids=view.contradicting_event_ids,
+        claimed_by=view.claimed_by,
     )
     if view.event_id:
         message.since_time.FromMicroseconds(view.since_us)
@@ -104,7 +110,28 @@ def _begin(
         bound_for="" if view.bound_for in no_longer else view.bound_for,
         referred_to="" if view.referred_to in no_longer else view.referred_to,
         event_id=fact.event.event_id,
+        arrived=view.arrived,
     )
+
+
+def _is_elsewhere(view: Custody, agency: str) -> bool:
+    """Whether another agency holds her, and this one is not to take her."""
+    return view.status in (HELD, IN_TRANSFER) and agency not in (
+        view.agency,
+        view.bound_for,
+        view.referred_to,
+    )
+
+
+def _contradicted(view: Custody, fact: Fact) -> Custody:
+    """The state, with a fact beside it that does not fit."""
+    contradicting = (*view.contradicting_event_ids, fact.event.event_id)
+    return replace(view, contradicting_event_ids=contradicting)
+
+
+def _where(place: Place) -> str:
+    """What the source calls the place."""
+    return place.name or place.code
 
 
 def _folded(name: str) -> str:
@@ -115,23 +142,23 @@ def _folded(name: str) -> str:
 @custody.on(Apprehended)
 def _(view: Custody, body: Apprehended, fact: Fact) -> Custody:
     # Nobody is apprehended out of another agency's custody: one of the two records is wrong, and
-    # the ledger cannot tell which. She stays where she was last received, and both are shown.
-    if view.status in (HELD, IN_TRANSFER) and view.agency != body.agency:
-        contradicting = (*view.contradicting_event_ids, fact.event.event_id)
-        return replace(view, contradicting_event_ids=contradicting)
-    return _begin(view, fact, HELD, body.agency, body.place.name)
+    # the ledger cannot tell which. She stays where she was last received, and both list her.
+    if _is_elsewhere(view, body.agency):
+        claimed_by = dict.fromkeys((*view.claimed_by, body.agency))
+        return replace(_contradicted(view, fact), claimed_by=tuple(claimed_by))
+    return _begin(view, fact, HELD, body.agency, _where(body.place))
 
 
 @custody.on(BookedIn)
 def _(view: Custody, body: BookedIn, fact: Fact) -> Custody:
     # A booking without an apprehension still says that somebody is held.
-    return _begin(view, fact, HELD, body.agency, body.facility.name)
+    return _begin(view, fact, HELD, body.agency, _where(body.facility))
 
 
 @custody.on(BookedOut)
 def _(view: Custody, body: BookedOut, fact: Fact) -> Custody:
     # Who was booked in elsewhere on the same day is not put out of there by the older stay's end.
-    left = (body.agency, _folded(body.facility.name))
+    left = (body.agency, _folded(_where(body.facility)))
     if view.status != HELD or (view.agency, _folded(view.facility)) != left:
         return view
     return _begin(view, fact, HELD, body.agency)
@@ -139,13 +166,17 @@ def _(view: Custody, body: BookedOut, fact: Fact) -> Custody:
 
 @custody.on(TransferDeparted)
 def _(view: Custody, body: TransferDeparted, fact: Fact) -> Custody:
+    # Clocks differ: who is recorded to have arrived before she left has arrived.
+    if body.transfer_id in view.arrived:
+        return view
     # The sender answers for them until they arrive: nobody is in between.
     return replace(_begin(view, fact, IN_TRANSFER, body.from_agency), bound_for=body.to_agency)
 
 
 @custody.on(TransferArrived)
 def _(view: Custody, body: TransferArrived, fact: Fact) -> Custody:
-    return _begin(view, fact, HELD, body.agency, body.facility.name)
+    state = _begin(view, fact, HELD, body.agency, _where(body.facility))
+    return replace(state, arrived=(*view.arrived, body.transfer_id))
 
 
 @custody.on(ReferredToOrr)
@@ -156,7 +187,7 @@ def _(view: Custody, _body: ReferredToOrr, _fact: Fact) -> Custody:
 
 @custody.on(Placed)
 def _(view: Custody, body: Placed, fact: Fact) -> Custody:
-    state = _begin(view, fact, HELD, body.agency, body.facility.name)
+    state = _begin(view, fact, HELD, body.agency, _where(body.facility))
     return replace(state, undated_outcome_text=body.undated_outcome_text)
 
 
@@ -165,13 +196,17 @@ def _(view: Custody, body: Released, fact: Fact) -> Custody:
     # A release concerns the person released; her sponsor's own custody does not change by it.
     if view.person_id != body.person_id:
         return view
+    # Nobody releases whom another agency holds; taken at its word, it would strike a child off the
+    # roster of those who have her.
+    if _is_elsewhere(view, body.agency):
+        return _contradicted(view, fact)
     return _begin(view, fact, ENDED, body.agency)
 
 
 @custody.on(Reunified)
 def _(view: Custody, body: Reunified, fact: Fact) -> Custody:
     if body.HasField("held_together_at"):
-        return _begin(view, fact, HELD, body.agency, body.held_together_at.name)
+        return _begin(view, fact, HELD, body.agency, _where(body.held_together_at))
     # Where a family is free, the child's custody ends. The adult's own end is the adult's own
     # release: it may have come long before, and under another agency.
     if view.person_id != body.child_id:

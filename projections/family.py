@@ -13,6 +13,7 @@ from ledger.v1.event_pb2 import (
     FamilyGroupFormed,
     RelationshipAsserted,
     RelationshipKind,
+    Released,
     Reunified,
     Separated,
 )
@@ -108,6 +109,14 @@ def _(view: Family, body: Separated | Reunified, fact: Fact) -> Family:
     if view.person_id == body.child_id:
         return _link_all(view, fact, body.adult_ids)
     return _link_all(view, fact, [body.child_id])
+
+
+@family.on(Released)
+def _(view: Family, body: Released, fact: Fact) -> Family:
+    # Whoever took her in may be no relative, but is whom to ask.
+    if not body.sponsor_id:
+        return view
+    return _link_all(view, fact, [body.person_id, body.sponsor_id])
 
 
 @family_group.on(FamilyGroupFormed)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measure the ledger beside raw sqlite3 doing the same work on the same machine, in one run.
 
-    .venv/bin/python scripts/bench.py                            on SQLite, about two minutes
+    .venv/bin/python scripts/bench.py                            on SQLite, two or three minutes
     .venv/bin/python scripts/bench.py --database postgresql://…  on an empty one, to be thrown away
 
 Appends; one person and the roster of a shelter, each as of T known at K; rebuilding every table;
@@ -27,7 +27,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
@@ -39,6 +39,7 @@ from statistics import median
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import grpc
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -47,18 +48,20 @@ import projections
 from ledger.append import append_events
 from ledger.ask import get_person, list_roster, list_separations
 from ledger.entry import encode, seal, subjects_of
+from ledger.errors import LedgerError
 from ledger.ledger import Ledger
 from ledger.rpc.client import Client
 from ledger.store.audit import verify
 from ledger.v1 import custody_query_service_pb2 as custody
 from ledger.v1.basis_pb2 import Basis
-from ledger.v1.event_pb2 import Event, Precision
+from ledger.v1.event_pb2 import PRECISION_DAY, PRECISION_MINUTE, Event
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest
 
 FAMILIES, WINDOW = 1_500, 50  # in the log when measuring begins; so many at a time, interleaved
 SINGLES, BATCHES, QUESTIONS = 100, 5, 150  # a round
 CHUNK = 500  # events a call, and rows a transaction, where nothing else is said
 ZONE, DAY = "America/Chicago", timedelta(days=1)
+FINENESS = (PRECISION_DAY, PRECISION_MINUTE)
 FIRST_DAY = datetime(2018, 1, 1, tzinfo=ZoneInfo(ZONE))
 SCHEMA = """
     PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;  -- these and the next as the ledger has them
@@ -82,38 +85,34 @@ console = Console(stderr=True)
 
 def invent(random: Random, number: int) -> list[Event]:
     """A family: a child and two adults apprehended, separated, the child placed, reunified."""
-
-    def new_id() -> str:  # UUIDv7 (RFC 9562, 5.7), of one millisecond for each family
-        high = (1_750_000_000_000 + number) << 16 | 7 << 12
-        return str(uuid.UUID(int=high << 64 | 2 << 62 | random.getrandbits(62)))
-
-    def say(when: datetime, **fact: Any) -> Event:
-        precision = Precision.PRECISION_MINUTE if when.hour else Precision.PRECISION_DAY
-        return Event(
-            event_id=new_id(),
-            valid_time={"time": when, "precision": precision, "zone": ZONE},
+    prefix = (1_750_000_000_000 + number) << 80 | 7 << 76 | 2 << 62  # UUIDv7 (RFC 9562, 5.7)
+    ids = [str(uuid.UUID(int=prefix | random.getrandbits(62))) for _ in range(12)]
+    child, *adults = people = ids[:3]
+    day = FIRST_DAY + number // 10 * DAY
+    met = day + timedelta(hours=random.randint(1, 23), minutes=random.randrange(60))
+    family = {"child_id": child, "adult_ids": adults}
+    moved = {"person_ids": people, "from_agency": "CBP", "to_agency": "ICE"}
+    apart = {"agency": "ICE", "reason_codes": ["ZERO_TOLERANCE"], "reason_text": "8 USC 1325"}
+    shelter = {"name": f"Shelter {number % 4}", "kind": "ORR_SHELTER"}
+    together = {"agency": "ORR", "outcome_text": "Reunified by ORR"}
+    facts: list[tuple[datetime, dict[str, Any]]] = [
+        (met, {"apprehended": {"person_ids": people, "agency": "CBP", "place": {"name": "RGV"}}}),
+        (day, {"family_group_formed": {"family_id": ids[3], "member_ids": people}}),
+        (day + DAY, {"transfer_departed": {"transfer_id": ids[4], **moved}}),
+        (day + 2 * DAY, {"separated": family | apart}),
+        (day + 3 * DAY, {"placed": {"child_id": child, "agency": "ORR", "facility": shelter}}),
+        (day + random.randrange(25, 60) * DAY, {"reunified": family | together}),
+    ]
+    return [
+        Event(
+            event_id=event_id,
+            valid_time={"time": when, "precision": FINENESS[when.hour > 0], "zone": ZONE},
             source={"system": "UAC Portal", "record_reference": f"R-{number:010}"},
             actor={"agency": "CBP", "actor_id": f"officer-{number % 500}"},
-            correlation_id=incident,
+            correlation_id=ids[5],
             **fact,
         )
-
-    incident, day = new_id(), FIRST_DAY + number // 10 * DAY
-    met = day + timedelta(hours=random.randint(1, 23), minutes=random.randrange(60))
-    end = day + random.randrange(25, 60) * DAY
-    child, *adults = people = [new_id() for _ in range(3)]
-    family, reason = {"child_id": child, "adult_ids": adults}, "PROSECUTION_ILLEGAL_ENTRY_1325"
-    taken = {"person_ids": people, "agency": "CBP", "place": {"name": f"Sector {number % 9}"}}
-    moved = {"person_ids": people, "from_agency": "CBP", "to_agency": "ICE"}
-    apart = {"agency": "ICE", "reason_codes": [reason], "reason_text": "8 USC 1325"}
-    shelter = {"name": f"Shelter {number % 4}", "kind": "ORR_SHELTER"}
-    return [
-        say(met, apprehended=taken),
-        say(day, family_group_formed={"family_id": new_id(), "member_ids": people}),
-        say(day + DAY, transfer_departed={"transfer_id": new_id(), **moved}),
-        say(day + 2 * DAY, separated=family | apart),
-        say(day + 3 * DAY, placed={"child_id": child, "agency": "ORR", "facility": shelter}),
-        say(end, reunified={**family, "agency": "ORR", "outcome_text": "Reunified by ORR"}),
+        for event_id, (when, fact) in zip(ids[6:], facts, strict=True)
     ]
 
 
@@ -156,9 +155,12 @@ class Floor:
 
 
 def calls_of(append: Any, person: Any, roster: Any, separations: Any) -> Calls:
-    def settle(_item: None) -> Any:  # the tables have come to the end of the log then
-        roster(custody.ListRosterRequest(agency="ORR", count_only=True))
-        return separations(custody.ListSeparationsRequest(count_only=True))
+    def settle(_item: Item | None) -> Any:  # wait until the tables have come to the end of the log
+        for _ in range(20):
+            with suppress(LedgerError, grpc.RpcError):  # behind, still
+                roster(custody.ListRosterRequest(agency="ORR", count_only=True))
+                return separations(custody.ListSeparationsRequest(count_only=True))
+        sys.exit("the tables do not follow the log")
 
     return {
         "append": lambda item: append(item[0]),
@@ -190,7 +192,10 @@ def served(database: str, log: Path) -> Iterator[Calls]:
                 time.sleep(0.05)
             with Client(said.split(" at ")[1].split()[0]) as client:
                 ask, append = client.custody, client.ledger.AppendEvents
-                yield calls_of(append, ask.GetPerson, ask.ListRoster, ask.ListSeparations)
+                calls = calls_of(append, ask.GetPerson, ask.ListRoster, ask.ListSeparations)
+                if calls["settle"](None).stamp.size:
+                    sys.exit("there is a ledger in this database: give an empty one to throw away")
+                yield calls
         finally:
             process.terminate()
 
@@ -291,8 +296,6 @@ def run(database: str | None, number: int, here: Path) -> list[dict[str, Any]]:
     log = f"bench-{uuid.uuid4().hex}"
     with served(other, here / "log") as server, closing(Ledger(url, name=log)) as ledger:
         floor, history = Floor(here / "floor.db"), History()
-        if server["settle"](None).stamp.size:
-            sys.exit("there is a ledger in this database: give an empty one, to be thrown away")
         sides = {"sqlite3": floor.calls, "in-process": in_process(ledger), "gRPC": server}
         fill = history.batches(CHUNK, FAMILIES * 6 // CHUNK)
         for item, calls in track(list(product(fill, sides.values())), "filling", console=console):

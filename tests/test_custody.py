@@ -335,7 +335,7 @@ def test_an_outcome_without_a_date_leaves_the_child_in_care_and_is_shown(): ...
     as of day 2, known at day 4:  c-1 held by ORR at casa padre, against a
                                   c-1 in this custody since day 1
                                   roster of ORR: c-1 (1)
-                                  roster of CBP: nobody (0)
+                                  roster of CBP: c-1 (1)                          # who claims to hold her lists her
 """)
 def test_a_child_apprehended_after_she_was_placed_stays_placed_and_both_are_shown(): ...
 
@@ -503,3 +503,44 @@ def test_who_is_held_for_long_is_on_the_roster_on_every_day_of_it(): ...
                                         roster of bastrop: unknown
 """)
 def test_a_roster_follows_every_stay_as_it_was_known(): ...
+
+
+# Nobody is lost by what others say of her.
+
+
+@scenario("""
+    recorded  valid   event
+    day 1     day 1   apprehended c-1 by CBP at mcallen
+    day 2     day 2   placed c-1 by ORR at casa padre
+    day 3     day 3   x: released c-1 by CBP for OTHER
+
+    as of day 3:  c-1 held by ORR at casa padre, against x
+                  roster of ORR: c-1 (1)
+""")
+def test_an_agency_cannot_release_whom_another_holds(): ...
+
+
+@scenario("""
+    recorded  valid    event
+    day 1     day 1    placed c-1 by ORR at casa padre
+    day 400   day 400  x: apprehended c-1 by CBP at mcallen
+    day 401   day 401  booked in c-1 by CBP at mcallen
+
+    as of day 400:  roster of ORR: c-1 (1)
+                    roster of CBP: c-1 (1)
+    as of day 401:  c-1 held by CBP at mcallen
+                    roster of ORR: nobody (0)
+""")
+def test_whoever_claims_to_hold_her_lists_her_until_one_receives_her(): ...
+
+
+@scenario("""
+    recorded  valid   event
+    day 1     day 1   apprehended c-1 by CBP at mcallen
+    day 4     day 3   arrived t-1 with c-1 to ORR at casa padre
+    day 5     day 4   departed t-1 with c-1 from CBP to ORR
+
+    as of day 5:  c-1 held by ORR at casa padre
+""")
+def test_who_arrived_before_she_left_has_arrived():
+    """Two agencies, two clocks."""

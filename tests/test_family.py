@@ -164,11 +164,11 @@ def test_a_family_shows_where_each_of_its_members_is(): ...
     day 6     day 6   released m-1 by USMS for REMOVED
     day 7     day 7   released c-1 by ORR to s-1 for SPONSOR_OTHER_ADULT
 
-    as of day 7:    relatives of c-1: m-1 by FamilyGroupFormed; m-1 by Separated
+    as of day 7:    relatives of c-1: m-1 by FamilyGroupFormed; m-1 by Separated; s-1 by Released
                     relatives of m-1: c-1 by FamilyGroupFormed; c-1 by Separated
-                    family of family-1: c-1 and m-1
-                    family of c-1 is found: c-1 released by ORR; m-1 released by USMS
-    as of day 400:  relatives of c-1: m-1 by FamilyGroupFormed; m-1 by Separated
+                    family of family-1: c-1 and m-1; then s-1
+                    family of c-1 is found: c-1 released by ORR; m-1 released by USMS; s-1 not recorded
+    as of day 400:  relatives of c-1: m-1 by FamilyGroupFormed; m-1 by Separated; s-1 by Released
 """)
 def test_a_link_outlives_separation_transfer_removal_and_release(): ...
 

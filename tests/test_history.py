@@ -349,14 +349,36 @@ def test_one_day_written_in_two_zones_is_one_day():
 
 @scenario("""
     recorded  valid                      event
-    day 5     day 3 America/Los_Angeles  departed t-1 with c-1 from CBP at san ysidro to ORR
     day 5     day 3 America/Chicago      arrived t-1 with c-1 to ORR at casa padre
+    day 6     day 3 America/Los_Angeles  departed t-1 with c-1 from CBP at san ysidro to ORR
 
     as of day 4:  c-1 held by ORR at casa padre
                   roster of ORR: c-1 (1)
                   roster of CBP: nobody (0)
 """)
 def test_who_arrives_on_the_day_of_departure_is_there_whatever_the_zones(): ...
+
+
+@scenario("""
+    recorded  valid                      event
+    day 6     day 3 America/New_York     released m-1 by CBP for VOLUNTARY_RETURN
+    day 6     day 5 America/Los_Angeles  apprehended m-1 by CBP at san ysidro
+
+    as of day 4:  m-1 released by CBP
+                  m-1 in this custody since day 3 04:00
+    as of day 5:  m-1 held by CBP at san ysidro
+""")
+def test_two_days_in_two_zones_stay_two_days(): ...
+
+
+@scenario("""
+    recorded  valid                        event
+    day 40    month 1 America/Los_Angeles  apprehended m-1 by CBP at san ysidro
+    day 40    month 1 America/New_York     released m-1 by CBP for VOLUNTARY_RETURN
+
+    as of day 31:  m-1 released by CBP
+""")
+def test_one_month_written_in_two_zones_is_one_month(): ...
 
 
 # Timelines.

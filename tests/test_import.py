@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from commands import ENVIRONMENT, LEDGER, Served, answer, ledger, serving
-from conftest import SHARED
+from conftest import SHARED, on_every_store
 
 from ledger.errors import StartupError
 from ledger.imports import profile, rows
@@ -51,6 +51,7 @@ def in_care(address: str, *arguments: object) -> dict[str, int]:
 
 
 @needs_real
+@on_every_store
 def test_the_real_list_gives_the_published_numbers(database_url: str) -> None:
     with serving(database_url) as address:
         first = import_run(REAL, address)

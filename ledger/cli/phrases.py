@@ -42,6 +42,8 @@ def custody_phrase(state: Custody) -> str:
         said += f", awaited by {state.awaited_by}"
     if state.undated_outcome_text:
         said += f', said without a date: "{state.undated_outcome_text}"'
+    if state.claimed_by:
+        said += f", claimed by {' '.join(state.claimed_by)}"
     if state.contradicting_event_ids:
         said += f", contradicted by {' '.join(state.contradicting_event_ids)}"
     return said

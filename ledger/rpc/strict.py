@@ -10,12 +10,16 @@ from typing import Any
 
 import protovalidate
 from google.protobuf.message import DecodeError, Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.protobuf.unknown_fields import UnknownFieldSet
 
+from ledger.entry import is_time
 from ledger.errors import LedgerError, Violation, refuse
+from ledger.v1 import _validate_pb2
 from ledger.v1.error_pb2 import ErrorReason
 
 _validator = protovalidate.Validator()
+_rules: Any = _validate_pb2.DESCRIPTOR.extensions_by_name["field"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +64,55 @@ def _unknown_fields(message: Message, path: str) -> Iterator[str]:
     unknown_fields: Any = UnknownFieldSet(message)  # its stub knows nothing of it
     for unknown in unknown_fields:
         yield f"{path}#{unknown.field_number}"
+    for place, part in _parts(message):
+        yield from _unknown_fields(part, f"{path}{place}.")
+
+
+def _parts(message: Message) -> Iterator[tuple[str, Message]]:
+    """(place, message) of the messages within one, such as ("events[0]", …)."""
     for field, value in message.ListFields():
-        if not field.message_type:
-            continue
-        parts = enumerate(value) if field.is_repeated else [(None, value)]
-        for index, part in parts:
-            place = field.name if index is None else f"{field.name}[{index}]"
-            yield from _unknown_fields(part, f"{path}{place}.")
+        if field.message_type and field.is_repeated:
+            yield from ((f"{field.name}[{index}]", part) for index, part in enumerate(value))
+        elif field.message_type:
+            yield field.name, value
 
 
 def check(request: Message) -> None:
     """Raise INVALID_REQUEST unless the request has the shape that the words ask for."""
-    violations = _validator.collect_violations(request)
-    if violations:
-        found = [_violation(one.proto) for one in violations]
+    # What is too much is not looked into: each of two million empty events has faults of its own.
+    # What is no time cannot be compared with one.
+    found = (
+        _too_many(request)
+        or list(_no_times(request, ""))
+        or [_violation(one.proto) for one in _validator.collect_violations(request)]
+    )
+    if found:
         raise LedgerError(
             ErrorReason.ERROR_REASON_INVALID_REQUEST,
             f"{found[0].field}: {found[0].description}",
             violations=found,
         )
+
+
+def _too_many(request: Message) -> list[Violation]:
+    """The lists that are longer than the words allow."""
+    return [
+        Violation(field.name, f"must contain no more than {most} items", "repeated.max_items")
+        for field, value in request.ListFields()
+        if field.is_repeated
+        and (most := field.GetOptions().Extensions[_rules].repeated.max_items)
+        and len(value) > most
+    ]
+
+
+def _no_times(message: Message, path: str) -> Iterator[Violation]:
+    """Timestamps beyond the years 1 to 9999, or with a fraction that is none."""
+    if isinstance(message, Timestamp):
+        if not is_time(message):
+            yield Violation(path.removesuffix("."), "is not a time", "timestamp")
+        return
+    for place, part in _parts(message):
+        yield from _no_times(part, f"{path}{place}.")
 
 
 def _violation(proto: Any) -> Violation:

@@ -26,6 +26,7 @@ class Follower:
     def close(self) -> None:
         """Come to the end of the log and stop."""
         self._closing.set()
+        self._log.wake()
         self._thread.join()
 
     def _run(self) -> None:

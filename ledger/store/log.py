@@ -93,8 +93,7 @@ class Log(DCBRecorder):
                 raise
             self.entries.remember(terms)
         if terms:
-            with self._grown:
-                self._grown.notify_all()
+            self.wake()
         return outcomes
 
     def close_time(self, instant_us: int) -> None:
@@ -108,6 +107,11 @@ class Log(DCBRecorder):
                 .where(head.c.log == self._id, head.c.record_us < instant_us)
                 .values(record_us=instant_us)
             )
+
+    def wake(self) -> None:
+        """Let those who wait for the log to grow look again."""
+        with self._grown:
+            self._grown.notify_all()
 
     def wait_beyond(self, size: int, timeout_s: float) -> int:
         """The size of the log once it is beyond `size`, or after `timeout_s`.

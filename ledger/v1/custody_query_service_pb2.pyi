@@ -120,6 +120,7 @@ class Custody(_message.Message):
     EVENT_ID_FIELD_NUMBER: _builtins.int
     UNDATED_OUTCOME_TEXT_FIELD_NUMBER: _builtins.int
     CONTRADICTING_EVENT_IDS_FIELD_NUMBER: _builtins.int
+    CLAIMED_BY_FIELD_NUMBER: _builtins.int
     status: Global___CustodyStatus.ValueType
     """Whether she is held."""
     agency: _builtins.str
@@ -140,7 +141,13 @@ class Custody(_message.Message):
 
     @_builtins.property
     def contradicting_event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Events that contradict this state: apprehensions by another agency of a person already held."""
+        """Events that contradict this state: another agency apprehends, or releases, a person whom this
+        one holds.
+        """
+
+    @_builtins.property
+    def claimed_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Other agencies that claim to hold her. She is on their rosters too, so that nobody misses her."""
 
     def __init__(
         self,
@@ -154,10 +161,11 @@ class Custody(_message.Message):
         event_id: _builtins.str = ...,
         undated_outcome_text: _builtins.str = ...,
         contradicting_event_ids: _abc.Iterable[_builtins.str] | None = ...,
+        claimed_by: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["since_time", b"since_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "awaited_by", b"awaited_by", "contradicting_event_ids", b"contradicting_event_ids", "event_id", b"event_id", "facility", b"facility", "since_precision", b"since_precision", "since_time", b"since_time", "status", b"status", "undated_outcome_text", b"undated_outcome_text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "awaited_by", b"awaited_by", "claimed_by", b"claimed_by", "contradicting_event_ids", b"contradicting_event_ids", "event_id", b"event_id", "facility", b"facility", "since_precision", b"since_precision", "since_time", b"since_time", "status", b"status", "undated_outcome_text", b"undated_outcome_text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
