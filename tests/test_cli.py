@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -142,7 +143,7 @@ def test_exit_codes_mean_something(sqlite_server, case) -> None:
     ("command", "said"),
     [
         (("roster", "--agency", "ORR", "--server", "127.0.0.1:1"), "UNREACHABLE"),
-        (("audit", "verify", "--database", "sqlite:////nowhere/ledger.db"), "cannot be opened"),
+        (("audit", "verify", "--database", "sqlite:////nowhere/ledger.db"), "there is no file"),
         (("audit", "verify", "--database", "mysql://x/y"), "SQLite files and PostgreSQL"),
         (("audit", "verify", "--database", "what"), "not like sqlite:///"),
         (("serve", "--listen", "0.0.0.0:0", "--database", "sqlite:///x.db"), "outside"),
@@ -237,6 +238,32 @@ def test_a_kept_checkpoint_finds_what_the_administrator_rewrote(tmp_path: Path) 
     done = ledger("audit", "verify", "--database", other, "--checkpoint", kept, "-o", "json")
 
     assert done.returncode == 5
+
+
+def test_an_audit_of_a_ledger_that_is_being_written_raises_no_false_alarm(database_url) -> None:
+    stopping = threading.Event()
+
+    def write(address: str) -> None:
+        number = 0
+        while not stopping.is_set():
+            number += 1
+            append(
+                address,
+                event(Apprehended(person_ids=[id_of(f"p-{number % 50}")], agency="CBP"), 1),
+                event(Placed(child_id=CHILD, agency="ORR", facility=place(f"F{number}")), 2),
+            )
+
+    with serving(database_url) as address:
+        writer = threading.Thread(target=write, args=(address,))
+        writer.start()
+        try:
+            verdicts = [answer("audit", "verify", "--database", database_url) for _ in range(3)]
+        finally:
+            stopping.set()
+            writer.join()
+
+    assert [one["ok"] for one in verdicts] == [True] * 3
+    assert verdicts[0]["size"] < verdicts[-1]["size"]
 
 
 def test_watching_shows_what_is_there_and_then_what_comes(sqlite_server) -> None:

@@ -52,6 +52,7 @@ from ledger.v1.audit_service_pb2 import (
 )
 from ledger.v1.basis_pb2 import Basis
 from ledger.v1.custody_query_service_pb2 import (
+    ChildSeparations,
     CustodyStatus,
     GetFamilyRequest,
     GetPersonRequest,
@@ -70,12 +71,14 @@ from ledger.v1.ledger_service_pb2 import (
     Receipt,
 )
 from projections.belief import OPEN, Membership, revise
-from projections.custody import custody
+from projections.custody import by_agency, by_facility, custody
 from projections.history import facts
+from projections.identity import identity
 from projections.projection import Projection
-from projections.separation import separation
+from projections.separation import EVER, NOT_REUNIFIED, separation
 
 TABLES = [custody, separation]
+IN_CUSTODY = (CustodyStatus.CUSTODY_STATUS_HELD, CustodyStatus.CUSTODY_STATUS_IN_TRANSFER)
 LATER_US = 1_893_456_000_000_000
 """2030-01-01: later than everything."""
 MONTH_US = 32 * 24 * 3_600 * 1_000_000
@@ -247,13 +250,28 @@ def test_what_is_believed_is_what_the_fold_says_at_every_size_and_instant(
                 told = facts(entries_of(history, person, known))
                 at_known = [one for one, since, until in at_once if since <= known < until]
                 for as_of_us in edges(history):
-                    view = projection.fold(person, told, as_of_us)
-                    state = projection.present(view).SerializeToString(deterministic=True)
-                    assert sorted(
-                        (one.population, one.state)
+                    message = projection.present(projection.fold(person, told, as_of_us))
+                    state = message.SerializeToString(deterministic=True)
+                    assert {
+                        one.population: one.state
                         for one in at_known
                         if one.valid_from <= as_of_us < one.valid_to
-                    ) == [(name, state) for name in sorted(projection.populations(view))]
+                    } == dict.fromkeys(belongs_to(message), state)
+                periods = projection.periods(person, told)
+                assert all(one.to_us == other.from_us for one, other in pairwise(periods))
+                assert all(one.to_us is None or one.from_us < one.to_us for one in periods)
+
+
+def belongs_to(message: Message) -> list[str]:
+    """The populations that a state belongs to."""
+    if isinstance(message, ChildSeparations):
+        found = [EVER] if message.separations else []
+        ended = SeparationStatus.SEPARATION_STATUS_REUNIFIED
+        return found + [NOT_REUNIFIED] * any(one.status != ended for one in message.separations)
+    if message.status not in IN_CUSTODY:
+        return []
+    found = [by_agency(message.agency)]
+    return found + [by_facility(message.agency, message.facility)] * bool(message.facility)
 
 
 @tried(5)
@@ -273,8 +291,7 @@ def test_the_tables_say_what_a_fold_of_what_was_appended_says(
             held = [
                 (person, custody.present(view))
                 for person, view in sorted(views.items())
-                if view.status
-                in (CustodyStatus.CUSTODY_STATUS_HELD, CustodyStatus.CUSTODY_STATUS_IN_TRANSFER)
+                if view.status in IN_CUSTODY
             ]
             then = basis(as_of_us, at_size=at_size)
             for agency in AGENCIES:
@@ -682,6 +699,25 @@ def test_the_order_in_which_facts_are_learned_does_not_change_what_they_mean(
             for as_of_us in edges(history):
                 assert projection.fold(subject, one, as_of_us) == projection.fold(
                     subject, two, as_of_us
+                )
+
+
+@tried(80)
+@given(history=histories(whens=CLOSE, most=14))
+def test_a_retracted_fact_says_as_little_as_one_that_was_never_told(history: History) -> None:
+    size = len(history.events)
+    voided = history.voided(size)
+    for projection in (custody, separation, identity):
+        for person in history.people:
+            entries = entries_of(history, person, size)
+            never_told = [
+                (position, entry)
+                for position, entry in entries
+                if entry.event.event_id not in voided and not entry.event.HasField("retracted")
+            ]
+            for as_of_us in edges(history):
+                assert projection.fold(person, facts(entries), as_of_us) == projection.fold(
+                    person, facts(never_told), as_of_us
                 )
 
 

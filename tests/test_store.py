@@ -21,7 +21,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from conftest import VERSIONS, raw, ticking
+from conftest import VERSIONS, on_every_store, raw, ticking
 from events import event, place
 from eventsourcing.dcb.api import DCBQuery
 from eventsourcing.dcb.tests import DCBRecorderTestCase
@@ -67,6 +67,7 @@ WITH_TABLES = sorted(name for name, one in projections.load().items() if one.pop
 T0 = 1_600_000_000_000_000
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+on_one_postgresql = pytest.mark.parametrize("database_url", [*VERSIONS][:1], indirect=True)
 on_postgresql = pytest.mark.parametrize("database_url", VERSIONS, indirect=True)
 
 
@@ -151,10 +152,12 @@ def recorded() -> Iterator[list[str]]:
 # The library's own test case.
 
 
+@on_every_store
 def test_the_log_is_a_recorder(database: Database) -> None:
     DCBRecorderTestCase()._test_append_read(Log(database, now_us, "read"))
 
 
+@on_every_store
 def test_the_log_is_a_recorder_that_can_be_followed(database: Database) -> None:
     DCBRecorderTestCase()._test_append_subscribe(Log(database, now_us, "subscribe"))
 
@@ -169,6 +172,7 @@ def test_the_log_is_a_recorder_beside_another(database: Database) -> None:
 # Order.
 
 
+@on_every_store
 def test_positions_are_dense_under_eight_threads(database: Database) -> None:
     log, chance, start = Log(database, now_us, "log"), random.Random(8), threading.Barrier(8)
     sizes = [[chance.randrange(1, 12) for _ in range(12)] for _ in range(8)]
@@ -213,7 +217,7 @@ database.close()
 """
 
 
-@on_postgresql
+@on_one_postgresql
 def test_several_processes_append_to_one_log(database: Database, database_url: str) -> None:
     processes = [start(APPENDER, database_url, "shared", str(seed)) for seed in range(3)]
     go(processes)
@@ -265,7 +269,7 @@ Ledger(sys.argv[1]).close()
 """
 
 
-@pytest.mark.parametrize("database_url", [*VERSIONS][:1], indirect=True)
+@on_one_postgresql
 def test_several_processes_may_start_on_an_empty_database_at_once(database_url: str) -> None:
     processes = [start(STARTER, database_url) for _ in range(3)]
     go(processes)
@@ -292,18 +296,13 @@ def test_two_logs_of_a_database_have_their_own_order_tree_and_ids(database: Data
 
 
 @contextmanager
-def holding(ledger: Ledger, database_url: str) -> Iterator[Callable[[LedgerEvent], Any]]:
-    """While nobody else gets to write. Gives a function that submits and waits for the writer."""
-    reached = threading.Event()
+def blocked(database_url: str) -> Iterator[threading.Event]:
+    """While nobody gets to write. The event says that the writer is waiting to."""
+    waits = threading.Event()
 
-    def watch(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    def look(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if statement.startswith(("BEGIN IMMEDIATE", "UPDATE head")):
-            reached.set()
-
-    def submit(made: LedgerEvent) -> Future[Appended]:
-        future = ledger.writer.submit(Append([made]))
-        assert reached.wait(20)
-        return future
+            waits.set()
 
     if database_url.startswith("sqlite"):
         blocker: Any = raw(database_url)
@@ -311,16 +310,23 @@ def holding(ledger: Ledger, database_url: str) -> Iterator[Callable[[LedgerEvent
     else:
         blocker = psycopg.connect(database_url.replace("+psycopg", ""))
         blocker.execute("SELECT 1 FROM head FOR UPDATE")
-    with listening("before_cursor_execute", watch), closing(blocker):
-        yield submit
+    with listening("before_cursor_execute", look), closing(blocker):
+        yield waits
         blocker.rollback()
+
+
+def first_in_line(ledger: Ledger, waits: threading.Event) -> Future[Appended]:
+    """An append that the writer is waiting to write; whatever is submitted now waits behind it."""
+    future = ledger.writer.submit(Append(batch(1)))
+    assert waits.wait(20)
+    return future
 
 
 def test_those_who_wait_share_a_transaction(open_ledger: Any, database_url: str) -> None:
     ledger = open_ledger()
     with recorded() as statements:
-        with holding(ledger, database_url) as submit:
-            futures = [submit(ledger_event(registered()))]
+        with blocked(database_url) as waits:
+            futures = [first_in_line(ledger, waits)]
             futures += [ledger.writer.submit(Append(batch(2))) for _ in range(50)]
         appended = [future.result(20) for future in futures]
 
@@ -340,8 +346,8 @@ def test_of_those_who_wait_one_may_be_refused_and_the_others_kept(
     other = Event()
     other.CopyFrom(taken)
     other.source.system = "another"
-    with holding(ledger, database_url) as submit:
-        futures = [submit(ledger_event(registered()))]
+    with blocked(database_url) as waits:
+        futures = [first_in_line(ledger, waits)]
         futures += [
             ledger.writer.submit(Append(events))
             for events in (
@@ -370,8 +376,8 @@ def test_an_append_that_was_not_written_in_time_may_be_sent_again(
 ) -> None:
     ledger = open_ledger()
     requests = [AppendEventsRequest(events=[registered()]) for _ in range(2)]
-    with holding(ledger, database_url) as submit:
-        submit(ledger_event(registered()))
+    with blocked(database_url) as waits:
+        first_in_line(ledger, waits)
         for request in requests:
             with pytest.raises(LedgerError) as refusal:
                 append_events(ledger, request, 0.05)
@@ -388,8 +394,8 @@ def test_when_too_many_appends_wait_the_next_is_refused(
 ) -> None:
     monkeypatch.setattr("ledger.store.writer.WAITING_MAX", 5)
     ledger = open_ledger()
-    with holding(ledger, database_url) as submit:
-        futures = [submit(ledger_event(registered()))]
+    with blocked(database_url) as waits:
+        futures = [first_in_line(ledger, waits)]
         futures += [ledger.writer.submit(Append(batch(1))) for _ in range(5)]
         with pytest.raises(LedgerError) as refusal:
             ledger.writer.submit(Append(batch(1)))
@@ -401,8 +407,8 @@ def test_closing_writes_what_waits_and_takes_nothing_more(
     open_ledger: Any, database_url: str
 ) -> None:
     ledger = open_ledger(name="log")
-    with holding(ledger, database_url) as submit:
-        futures = [submit(ledger_event(registered()))]
+    with blocked(database_url) as waits:
+        futures = [first_in_line(ledger, waits)]
         futures += [ledger.writer.submit(Append(batch(1))) for _ in range(5)]
         closer = threading.Thread(target=ledger.close)
         closer.start()
@@ -516,6 +522,7 @@ def test_what_is_known_now_can_be_repeated_while_many_append(open_ledger: Any) -
 # Tables and statements.
 
 
+@on_every_store
 def test_the_tables_are_those_of_the_migrations(database: Database) -> None:
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection)

@@ -108,7 +108,7 @@ def _verify(database: str, checkpoints: list[tuple[int, bytes]]) -> "Verdict":
     from ledger.store.log import Log
     from ledger.store.populations import Populations
 
-    found = Database(database)
+    found = Database(database, must_exist=True)
     migrations.require(found.engine)
     log = Log(found, now_us)
     console = Console(stderr=True)

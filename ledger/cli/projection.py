@@ -118,7 +118,7 @@ def _tables(database: str, *, writing: bool = False) -> Iterator[tuple["Populati
     from ledger.store.log import Log
     from ledger.store.populations import Populations
 
-    found = Database(database)
+    found = Database(database, must_exist=True)
     if writing:
         found.lock_for_writing()
     migrations.require(found.engine)

@@ -62,9 +62,10 @@ def verify(
 ) -> Verdict:
     """Hash every entry again and compare everything with it.
 
-    `checkpoints` are (size, root) that somebody kept from earlier. Stops at twenty problems.
+    `checkpoints` are (size, root) that somebody kept from earlier. Stops at twenty problems. Sees
+    the log as it is at the beginning, whatever is appended meanwhile.
     """
-    with database.reading.connect() as connection:
+    with database.snapshot() as connection:
         audit = _Audit(connection, Entries(database, log), log)
         try:
             return audit.run(checkpoints, progress)

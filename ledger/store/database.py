@@ -30,13 +30,15 @@ _TRANSIENT_STATES = ("40001", "40P01", "08", "57P", "53300")
 class Database:
     """One database: an engine for reading and one connection at a time for writing."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, must_exist: bool = False) -> None:
         """Open `sqlite:///PATH` or `postgresql://…`.
 
         Raises StartupError if it cannot be reached or would not keep what it acknowledges.
         """
         self.url = _normal(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if must_exist and self.is_sqlite and not Path(str(self.url.database)).exists():
+            raise StartupError(f"there is no file {self.url.database}")
         self._replication = threading.local()
         self._one_writer = threading.Lock()
         self._lock_file: TextIO | None = None
@@ -93,6 +95,17 @@ class Database:
             yield connection
         if self._replication.cancelled:
             raise OutcomeUnknownError
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sa.Connection]:
+        """A connection that sees the database as it is now, whatever is written meanwhile."""
+        engine = self.engine
+        if not self.is_sqlite:
+            engine = engine.execution_options(isolation_level="REPEATABLE READ")
+        with engine.begin() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN")
+            yield connection
 
     def checkpoint(self) -> None:
         """Move the write-ahead log of SQLite into the database, if it has grown.

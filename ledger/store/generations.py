@@ -33,6 +33,11 @@ class Generations:
 
     def all(self) -> list[Generation]:
         """Every generation there is."""
+        with self._database.reading.connect() as connection:
+            return self.all_on(connection)
+
+    def all_on(self, connection: sa.Connection) -> list[Generation]:
+        """Every generation that a connection sees."""
         columns = (
             generation.c.generation,
             generation.c.projection,
@@ -41,13 +46,12 @@ class Generations:
             generation.c.position,
             generation.c.subject_done,
         )
-        with self._database.reading.connect() as connection:
-            rows = connection.execute(
-                sa.select(*columns)
-                .where(generation.c.log == self._log)
-                .order_by(generation.c.projection, generation.c.generation)
-            )
-            return [Generation(*row) for row in rows]
+        rows = connection.execute(
+            sa.select(*columns)
+            .where(generation.c.log == self._log)
+            .order_by(generation.c.projection, generation.c.generation)
+        )
+        return [Generation(*row) for row in rows]
 
     def find(self, projection: str, *, live: bool) -> Generation | None:
         """The generation of a projection that is in use, or that is being made."""

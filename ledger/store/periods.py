@@ -146,11 +146,11 @@ class Periods:
             membership.state,
         )
 
-    def rows(self, of: Generation) -> Iterator[sa.Row[Any]]:
-        """Every row there is."""
-        # In a transaction, because PostgreSQL has cursors only there.
-        with self._database.engine.connect().execution_options(yield_per=READ_MAX) as connection:
-            yield from connection.execute(sa.select(period).where(*self._of(of)))
+    def rows(self, connection: sa.Connection, of: Generation) -> Iterator[sa.Row[Any]]:
+        """Every row that a connection in a transaction sees."""
+        yield from connection.execute(
+            sa.select(period).where(*self._of(of)), execution_options={"yield_per": READ_MAX}
+        )
 
     def digests(self, of: Generation, size: int) -> list[bytes]:
         """One SHA-256 for each bucket of subjects, over what was believed up to a size.
@@ -158,14 +158,15 @@ class Periods:
         Two generations that came to the same size by different ways have the same.
         """
         buckets: list[list[bytes]] = [[] for _ in range(BUCKETS)]
-        for row in self.rows(of):
-            if row.known_from > size:
-                continue
-            known_to = row.known_to if row.known_to <= size else OPEN
-            key = (row.population, row.subject, row.valid_from, row.valid_to, row.known_from)
-            line = repr((*key, known_to)).encode() + row.state
-            bucket = sha256(row.subject.encode()).digest()[0]
-            buckets[bucket].append(sha256(line).digest())
+        with self._database.snapshot() as connection:
+            for row in self.rows(connection, of):
+                if row.known_from > size:
+                    continue
+                known_to = row.known_to if row.known_to <= size else OPEN
+                key = (row.population, row.subject, row.valid_from, row.valid_to, row.known_from)
+                line = repr((*key, known_to)).encode() + row.state
+                bucket = sha256(row.subject.encode()).digest()[0]
+                buckets[bucket].append(sha256(line).digest())
         return [sha256(b"".join(sorted(bucket))).digest() for bucket in buckets]
 
     def _holding(

@@ -119,11 +119,14 @@ class Populations:
 
         The position is that of an entry from which on they show something else of somebody.
         """
-        for name in self._projections:
-            live = self._live(name)
-            kept: dict[str, set[Row]] = {}
-            for row in self.periods.rows(live):
-                kept.setdefault(row.subject, set()).add(tuple(row))
+        kept: dict[str, dict[str, set[Row]]] = {name: {} for name in self._projections}
+        with self._database.snapshot() as connection:
+            found = [one for one in self.generations.all_on(connection) if one.live]
+            for live in found:
+                for row in self.periods.rows(connection, live):
+                    kept[live.projection].setdefault(row.subject, set()).add(tuple(row))
+        for live in found:
+            theirs = kept[live.projection]
             wrong: set[Row] = set()
             for _, some in self._subjects(live):
                 for subject_id, entries in some:
@@ -131,9 +134,9 @@ class Populations:
                         self.periods.row(live, subject_id, one)
                         for one in self._beliefs(live, subject_id, entries)
                     }
-                    wrong |= wanted ^ kept.pop(subject_id, set())
-            wrong |= {row for rows in kept.values() for row in rows}
-            yield from ((row[_KNOWN_FROM], name) for row in wrong)
+                    wrong |= wanted ^ theirs.pop(subject_id, set())
+            wrong |= {row for rows in theirs.values() for row in rows}
+            yield from ((row[_KNOWN_FROM], live.projection) for row in wrong)
 
     def _catch_up(self, number: int, size: int) -> Generation:
         """Bring tables to a size; several processes may do so at once."""
