@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
-
 import projections
 from ledger.errors import StartupError, out_of_range, refuse
 from ledger.store import migrations
@@ -25,8 +23,6 @@ from ledger.v1.error_pb2 import ErrorReason
 
 # How long a question waits for the tables to come to what it asks for.
 CATCH_UP_WAIT_S = 5.0
-
-logger = structlog.get_logger()
 
 
 def now_us() -> int:

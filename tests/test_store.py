@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -295,14 +296,23 @@ def test_two_logs_of_a_database_have_their_own_order_tree_and_ids(database: Data
 # Waiting appends.
 
 
+@dataclass(frozen=True)
+class Block:
+    """What keeps everybody from writing."""
+
+    reached: threading.Event
+    """Set once the writer waits for its turn."""
+    release: Callable[[], None]
+
+
 @contextmanager
-def blocked(database_url: str) -> Iterator[threading.Event]:
-    """While nobody gets to write. The event says that the writer is waiting to."""
-    waits = threading.Event()
+def blocked(database_url: str) -> Iterator[Block]:
+    """While nobody gets to write."""
+    reached = threading.Event()
 
     def look(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if statement.startswith(("BEGIN IMMEDIATE", "UPDATE head")):
-            waits.set()
+            reached.set()
 
     if database_url.startswith("sqlite"):
         blocker: Any = raw(database_url)
@@ -311,22 +321,22 @@ def blocked(database_url: str) -> Iterator[threading.Event]:
         blocker = psycopg.connect(database_url.replace("+psycopg", ""))
         blocker.execute("SELECT 1 FROM head FOR UPDATE")
     with listening("before_cursor_execute", look), closing(blocker):
-        yield waits
+        yield Block(reached, blocker.rollback)
         blocker.rollback()
 
 
-def first_in_line(ledger: Ledger, waits: threading.Event) -> Future[Appended]:
+def first_in_line(ledger: Ledger, block: Block) -> Future[Appended]:
     """An append that the writer is waiting to write; whatever is submitted now waits behind it."""
     future = ledger.writer.submit(Append(batch(1)))
-    assert waits.wait(20)
+    assert block.reached.wait(20)
     return future
 
 
 def test_those_who_wait_share_a_transaction(open_ledger: Any, database_url: str) -> None:
     ledger = open_ledger()
     with recorded() as statements:
-        with blocked(database_url) as waits:
-            futures = [first_in_line(ledger, waits)]
+        with blocked(database_url) as block:
+            futures = [first_in_line(ledger, block)]
             futures += [ledger.writer.submit(Append(batch(2))) for _ in range(50)]
         appended = [future.result(20) for future in futures]
 
@@ -346,8 +356,8 @@ def test_of_those_who_wait_one_may_be_refused_and_the_others_kept(
     other = Event()
     other.CopyFrom(taken)
     other.source.system = "another"
-    with blocked(database_url) as waits:
-        futures = [first_in_line(ledger, waits)]
+    with blocked(database_url) as block:
+        futures = [first_in_line(ledger, block)]
         futures += [
             ledger.writer.submit(Append(events))
             for events in (
@@ -376,8 +386,8 @@ def test_an_append_that_was_not_written_in_time_may_be_sent_again(
 ) -> None:
     ledger = open_ledger()
     requests = [AppendEventsRequest(events=[registered()]) for _ in range(2)]
-    with blocked(database_url) as waits:
-        first_in_line(ledger, waits)
+    with blocked(database_url) as block:
+        first_in_line(ledger, block)
         for request in requests:
             with pytest.raises(LedgerError) as refusal:
                 append_events(ledger, request, 0.05)
@@ -394,8 +404,8 @@ def test_when_too_many_appends_wait_the_next_is_refused(
 ) -> None:
     monkeypatch.setattr("ledger.store.writer.WAITING_MAX", 5)
     ledger = open_ledger()
-    with blocked(database_url) as waits:
-        futures = [first_in_line(ledger, waits)]
+    with blocked(database_url) as block:
+        futures = [first_in_line(ledger, block)]
         futures += [ledger.writer.submit(Append(batch(1))) for _ in range(5)]
         with pytest.raises(LedgerError) as refusal:
             ledger.writer.submit(Append(batch(1)))
@@ -407,8 +417,8 @@ def test_closing_writes_what_waits_and_takes_nothing_more(
     open_ledger: Any, database_url: str
 ) -> None:
     ledger = open_ledger(name="log")
-    with blocked(database_url) as waits:
-        futures = [first_in_line(ledger, waits)]
+    with blocked(database_url) as block:
+        futures = [first_in_line(ledger, block)]
         futures += [ledger.writer.submit(Append(batch(1))) for _ in range(5)]
         closer = threading.Thread(target=ledger.close)
         closer.start()

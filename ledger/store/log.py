@@ -199,6 +199,7 @@ class Log(DCBRecorder):
         placed = Appended([], [])
         fresh: dict[bytes, tuple[Stored, DCBEvent]] = {}
         for index, event in enumerate(append.events):
+            # A plain event of the library has no id, and its bytes are kept as they are.
             sealed = isinstance(event, LedgerEvent)
             event_id = event.event_id if isinstance(event, LedgerEvent) else uuid4().bytes
             assert len(event_id) == EVENT_ID_SIZE  # noqa: S101
