@@ -6,7 +6,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from uuid import UUID
 
 from ledger import merkle
-from ledger.entry import Fault, body_of, encode, faults, kind_of, subjects_of
+from ledger.entry import Fault, body_of, encode, faults, filter_faults, kind_of, subjects_of
 from ledger.errors import LedgerError, refuse
 from ledger.ledger import Ledger
 from ledger.store.batch import (
@@ -37,6 +37,11 @@ def append_events(
         fault
         for i, event in enumerate(request.events)
         for fault in faults(event, f"events[{i}]", now)
+    ]
+    found += [
+        fault
+        for i, one in enumerate(request.preconditions)
+        for fault in filter_faults(one.no_events_match, f"preconditions[{i}].no_events_match")
     ]
     if found:
         raise refuse(found)
@@ -92,7 +97,8 @@ def _receipts(
             already_recorded=not new,
             leaf_hash=merkle.leaf_hash(stored.data),
         )
-        if not (new and request.validate_only):
+        # In a dry run what is new is not there, the second time in one append neither.
+        if stored.position <= appended.size:
             receipt.position = stored.position
             receipt.record_time.FromMicroseconds(stored.record_us)
             if request.prove:
@@ -168,7 +174,11 @@ def _correction_faults(
     field = f"{path}.corrects_event_id"
     target = earlier.get(corrected)
     if target is None or corrected == event.event_id:
-        yield ErrorReason.ERROR_REASON_EVENT_NOT_FOUND, field, "no earlier event has this id"
+        yield (
+            ErrorReason.ERROR_REASON_EVENT_NOT_FOUND,
+            field,
+            "no other event has this id, neither in the log nor in this append",
+        )
     elif corrected not in retracted and not _is_retracted(ledger, target):
         yield (
             ErrorReason.ERROR_REASON_CORRECTION_WITHOUT_RETRACTION,

@@ -1,7 +1,8 @@
 """Answering questions: who, where, with whom, since when; as of one moment, known at another.
 
 One person or family: the fold of her entries, never stale. Populations: the tables of periods, at
-the size asked for.
+the size asked for. Who belongs together does not begin on the day that somebody wrote it down, so
+links are shown whatever moment is asked about; where each of them is, as of that moment.
 """
 
 from collections.abc import Iterable, Sequence
@@ -47,7 +48,7 @@ def get_person(ledger: Ledger, request: GetPersonRequest) -> GetPersonResponse:
     response = identity.present(identity.identity.fold(person_id, known, as_of_us))
     held = custody.custody.fold(person_id, known, as_of_us)
     separated = separation.separation.fold(person_id, known, as_of_us)
-    relatives = family.family.fold(person_id, known, as_of_us)
+    relatives = family.family.fold(person_id, known)
     response.custody.CopyFrom(custody.present(held))
     response.separations.extend(separation.present(separated).separations)
     response.links.extend(family.present(relatives).links)
@@ -89,21 +90,21 @@ def get_family(ledger: Ledger, request: GetFamilyRequest) -> GetFamilyResponse:
     nearest = [request.person_id]
     if request.WhichOneof("subject") == "family_id":
         known = _facts(ledger, "family", [request.family_id], moment)[request.family_id]
-        group = family.family_group.fold(request.family_id, known, moment.as_of_us)
+        group = family.family_group.fold(request.family_id, known)
         if not known:
             raise _not_found("family_id")
         nearest = list(group.member_ids)
     seen = set(nearest)
     removes = 0
-    while nearest and not response.truncated:
+    while nearest:
         members = _members(ledger, sorted(nearest), moment, removes)
         if not removes and not members and request.person_id:
             raise _not_found("person_id")
         response.members.extend(members)
         linked = {link.relative_id for member in members for link in member.links} - seen
-        response.truncated = len(seen) + len(linked) > FAMILY_MAX
+        response.truncated |= len(seen) + len(linked) > FAMILY_MAX
         nearest = sorted(linked)[: FAMILY_MAX - len(seen)]
-        seen |= linked
+        seen |= set(nearest)
         removes += 1
     return response
 
@@ -115,7 +116,7 @@ def _members(
     members = []
     for person_id, known in _facts(ledger, "person", person_ids, moment).items():
         if known:
-            member = family.present(family.family.fold(person_id, known, moment.as_of_us))
+            member = family.present(family.family.fold(person_id, known))
             member.removes = removes
             held = custody.custody.fold(person_id, known, moment.as_of_us)
             member.custody.CopyFrom(custody.present(held))

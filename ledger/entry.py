@@ -16,6 +16,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from ledger.codes import codes_of
 from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.event_pb2 import Entry, Event
+from ledger.v1.ledger_service_pb2 import EventFilter
 from ledger.v1.options_pb2 import code_list, subject
 from projections.valid_time import start_us, unit_start_us
 
@@ -91,6 +92,22 @@ def faults(event: Event, path: str, now_us: int) -> Iterator[Fault]:
                 f"the same {name.split(':')[0]} as in {seen[name]}",
             )
         seen[name] = field
+
+
+def filter_faults(wanted: EventFilter, path: str) -> list[Fault]:
+    """The kinds of event in a filter that the words do not have."""
+    facts = Event.DESCRIPTOR.oneofs_by_name["fact"].fields
+    kinds = {fact.message_type.name for fact in facts if fact.message_type}
+    return [
+        (
+            ErrorReason.ERROR_REASON_UNKNOWN_EVENT_TYPE,
+            f"{path}.items[{i}].types[{j}]",
+            "not a kind of event",
+        )
+        for i, item in enumerate(wanted.items)
+        for j, kind in enumerate(item.types)
+        if kind not in kinds
+    ]
 
 
 @cache

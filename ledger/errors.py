@@ -57,6 +57,14 @@ class StartupError(Exception):
     """The ledger does not start, or an operator's command does not run, like this."""
 
 
+class MistakeError(StartupError):
+    """What was given to a command is not what it takes."""
+
+
+class TamperedError(StartupError):
+    """What is stored is not what was written."""
+
+
 def name_of(reason: ErrorReason.ValueType) -> str:
     """The name of a reason without its prefix."""
     return ErrorReason.Name(reason).removeprefix(_PREFIX)

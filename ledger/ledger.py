@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import projections
-from ledger.errors import StartupError, out_of_range, refuse
+from ledger.errors import TamperedError, out_of_range, refuse
 from ledger.store import migrations
 from ledger.store.audit import Verdict, verify
 from ledger.store.database import Database
@@ -124,9 +124,9 @@ class Ledger:
 
 
 def _require_whole(verdict: Verdict) -> None:
-    """Raise StartupError unless the log is as it was written."""
+    """Raise TamperedError unless the log is as it was written."""
     if not verdict.ok:
-        raise StartupError(
+        raise TamperedError(
             f"the log is not as it was written, from position {verdict.first_bad_position} on: "
             "see `ledger audit verify`"
         )

@@ -5,6 +5,7 @@ from time import monotonic
 from uuid import UUID
 
 from ledger.codes import code_lists
+from ledger.entry import filter_faults
 from ledger.errors import LedgerError, out_of_range, refuse
 from ledger.ledger import Ledger
 from ledger.store.entries import Stored, query_of
@@ -54,7 +55,7 @@ def find(ledger: Ledger, event_id: str) -> Stored:
 
 def read_events(ledger: Ledger, request: ReadEventsRequest) -> Iterator[ReadEventsResponse]:
     """The events up to the size of the log now, in batches."""
-    size = _reach(ledger, request.after_position)
+    size = _reach(ledger, request)
     query, after = query_of(request.filter), request.after_position
     left = request.limit or size
     while left:
@@ -73,7 +74,7 @@ def watch_events(
 
     No connection to the database is held while a message is on its way: a slow reader slows nobody.
     """
-    _reach(ledger, request.after_position)
+    _reach(ledger, request)
     query, after = query_of(request.filter), request.after_position
     heard, size = 0.0, 0
     while is_watched():
@@ -103,9 +104,11 @@ def list_codes(request: ListCodesRequest) -> ListCodesResponse:
     return ListCodesResponse(lists=[lists[request.name]] if request.name else lists.values())
 
 
-def _reach(ledger: Ledger, after_position: int) -> int:
-    """The size of the log. Raises SIZE_OUT_OF_RANGE for a position that it does not have."""
+def _reach(ledger: Ledger, request: ReadEventsRequest | WatchEventsRequest) -> int:
+    """The size of the log. Raises SIZE_OUT_OF_RANGE, UNKNOWN_EVENT_TYPE."""
+    if found := filter_faults(request.filter, "filter"):
+        raise refuse(found)
     size = ledger.log.entries.size()
-    if after_position > size:
+    if request.after_position > size:
         raise out_of_range("after_position", f"the log has {size} entries", size)
     return size

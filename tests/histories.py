@@ -133,15 +133,16 @@ _SHORT = {
 def _line(one: Event) -> str:
     """An event as a failing test shows it."""
     at = one.valid_time
-    text = " ".join(str(_body(one)).split())
+    text = " ".join(str(body_of(one)).split())
     for name, short in _SHORT.items():
         text = text.replace(name, short)
     precision = Precision.Name(at.precision).removeprefix("PRECISION_").lower()
     start = at.time.ToDatetime().isoformat()
-    return f"{one.event_id[:8]} {start}Z, {precision} in {at.zone}: {_body(one).DESCRIPTOR.name} {text}"
+    return f"{one.event_id[:8]} {start}Z, {precision} in {at.zone}: {body_of(one).DESCRIPTOR.name} {text}"
 
 
-def _body(one: Event) -> Any:
+def body_of(one: Event) -> Any:
+    """The message in the event's `fact`."""
     return getattr(one, one.WhichOneof("fact"))
 
 
@@ -391,12 +392,12 @@ def histories(
         if move == "again":
             steps.append([earlier])
         elif move == "repeat":
-            steps.append([say(_body(earlier), when)])
+            steps.append([say(body_of(earlier), when)])
         else:
             why = Retracted(retracted_event_id=earlier.event_id, reason_text="not so")
             step = [say(why, when)]
             if move == "correct":
-                body = draw(mixed((1, bodies(people)), (1, st.just(_body(earlier)))))
+                body = draw(mixed((1, bodies(people)), (1, st.just(body_of(earlier)))))
                 step.append(say(body, draw(whens), corrects_event_id=earlier.event_id))
             steps.append(step)
     appends: list[list[Event]] = []

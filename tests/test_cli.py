@@ -140,19 +140,28 @@ def test_exit_codes_mean_something(sqlite_server, case) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("command", "code", "said"),
     [
-        (("roster", "--agency", "ORR", "--server", "127.0.0.1:1"), "UNREACHABLE"),
-        (("audit", "verify", "--database", "sqlite:////nowhere/ledger.db"), "there is no file"),
-        (("audit", "verify", "--database", "mysql://x/y"), "SQLite files and PostgreSQL"),
-        (("audit", "verify", "--database", "what"), "not like sqlite:///"),
-        (("serve", "--listen", "0.0.0.0:0", "--database", "sqlite:///x.db"), "outside"),
+        (("roster", "--agency", "ORR", "--server", "127.0.0.1:1"), 3, "UNREACHABLE"),
+        (("serve", "--database", "sqlite:////nowhere/ledger.db"), 3, "cannot be opened"),
+        (("serve", "--database", "postgresql://127.0.0.1:1/x"), 3, "cannot be opened"),
+        (("audit", "verify", "--database", "sqlite:////nowhere/ledger.db"), 2, "there is no file"),
+        (("audit", "verify", "--database", "mysql://x/y"), 2, "SQLite files and PostgreSQL"),
+        (("audit", "verify", "--database", "what"), 2, "not like sqlite:///"),
+        (("audit", "verify", "--checkpoint=-5:00"), 2, "SIZE:ROOT"),
+        (("serve", "--listen", "0.0.0.0:0", "--database", "sqlite:///x.db"), 2, "outside"),
+        (("serve", "--listen", "127.0.0.1", "--database", "sqlite:///x.db"), 2, "HOST:PORT"),
+        (("roster", "--agency", "ORR", "--as-of", "20180620"), 2, "not a time like"),
+        (("roster", "--agency", "ORR", "--as-of", "0001-01-01T00:00+05:00"), 2, "not a time"),
     ],
 )
-def test_what_cannot_be_reached_is_said_in_a_line(command, said, tmp_path: Path) -> None:
+def test_what_is_wrong_or_cannot_be_reached_is_said_in_a_line(
+    command, code, said, tmp_path: Path
+) -> None:
     done = ledger(*command, cwd=tmp_path)
 
-    assert done.returncode == 3
+    assert done.returncode == code, done.stderr
+    assert not list(tmp_path.glob("ledger.db*"))
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -181,8 +190,9 @@ def test_a_flipped_byte_is_found_and_its_position_named(tmp_path: Path) -> None:
     assert done.returncode == 5
     found = json.loads(done.stdout)
     assert (found["ok"], found["size"], found["first_bad_position"]) == (False, 2, 2)
+    assert "position 2: the entry is not the one that was hashed" in done.stderr
     refused = ledger("serve", "--database", url, "--listen", "127.0.0.1:0")
-    assert refused.returncode == 3
+    assert refused.returncode == 5
     assert "from position 2 on" in refused.stderr
 
 
@@ -351,3 +361,48 @@ def test_a_second_server_on_one_file_is_refused(tmp_path: Path) -> None:
     assert done.returncode == rebuilding.returncode == 3
     assert "another process writes" in done.stderr
     assert "another process writes" in rebuilding.stderr
+
+
+def index_page(url: str, name: str) -> tuple[int, int]:
+    """(offset, length) of the first page of an index in an SQLite file."""
+    ((page,),) = raw(url).execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (name,))
+    ((size,),) = raw(url).execute("PRAGMA page_size")
+    return (page - 1) * size, size
+
+
+@pytest.mark.parametrize("index", ["sqlite_autoindex_entry_2", "sqlite_autoindex_term_2"])
+def test_a_flipped_byte_in_an_index_is_found(tmp_path: Path, index: str) -> None:
+    """By them an event that is there already, and a person, are found."""
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    with serving(url) as address:
+        history(address)
+    raw(url).execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    offset, size = index_page(url, index)
+    file = tmp_path / "ledger.db"
+    content = bytearray(file.read_bytes())
+    content[offset + size - 8] ^= 1
+    file.write_bytes(content)
+
+    assert ledger("audit", "verify", "--database", url).returncode == 5
+
+
+def test_a_log_that_was_renamed_is_not_replaced_by_an_empty_one(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    with serving(url) as address:
+        history(address)
+    raw(url).execute("UPDATE head SET name = 'custodx'")
+
+    for command in (("serve", "--listen", "127.0.0.1:0"), ("audit", "verify")):
+        done = ledger(*command, "--database", url)
+        assert done.returncode == 3
+        assert "no log named custody; it has: custodx" in done.stderr
+    assert raw(url).execute("SELECT count(*) FROM head").fetchone() == (1,)
+
+
+def test_a_count_of_terms_that_is_wrong_is_found_before_it_stops_an_append(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    with serving(url) as address:
+        history(address)
+    raw(url).execute("UPDATE head SET term_count = term_count - 1")
+
+    assert ledger("audit", "verify", "--database", url).returncode == 5

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import combinations, pairwise
 from uuid import uuid4
@@ -26,6 +27,7 @@ from histories import (
     HORIZONS,
     INSTANTS,
     History,
+    body_of,
     family_histories,
     histories,
     late_histories,
@@ -43,7 +45,7 @@ from ledger.prove import get_checkpoint, get_consistency_proof, get_inclusion_pr
 from ledger.read import get_event
 from ledger.rpc.strict import check
 from ledger.store import populations
-from ledger.store.generations import Generation
+from ledger.store.generations import Generation, State
 from ledger.store.tables import period
 from ledger.v1.audit_service_pb2 import (
     GetCheckpointRequest,
@@ -53,6 +55,7 @@ from ledger.v1.audit_service_pb2 import (
 from ledger.v1.basis_pb2 import Basis
 from ledger.v1.custody_query_service_pb2 import (
     ChildSeparations,
+    Custody,
     CustodyStatus,
     GetFamilyRequest,
     GetPersonRequest,
@@ -63,7 +66,7 @@ from ledger.v1.custody_query_service_pb2 import (
     ListSeparationsRequest,
     SeparationStatus,
 )
-from ledger.v1.event_pb2 import Entry, Event, PersonRegistered, Placed, Precision, Retracted
+from ledger.v1.event_pb2 import Entry, Event, PersonRegistered, Place, Placed, Precision, Retracted
 from ledger.v1.ledger_service_pb2 import (
     AppendEventsRequest,
     AppendEventsResponse,
@@ -262,6 +265,11 @@ def test_what_is_believed_is_what_the_fold_says_at_every_size_and_instant(
                 assert all(one.to_us is None or one.from_us < one.to_us for one in periods)
 
 
+def listed_by(message: Custody) -> list[str]:
+    """The agencies on whose rosters a person in custody is: who holds her, and who says so too."""
+    return [message.agency, *message.claimed_by]
+
+
 def belongs_to(message: Message) -> list[str]:
     """The populations that a state belongs to."""
     if isinstance(message, ChildSeparations):
@@ -270,7 +278,7 @@ def belongs_to(message: Message) -> list[str]:
         return found + [NOT_REUNIFIED] * any(one.status != ended for one in message.separations)
     if message.status not in IN_CUSTODY:
         return []
-    found = [by_agency(message.agency)]
+    found = [by_agency(agency) for agency in listed_by(message)]
     return found + [by_facility(message.agency, message.facility)] * bool(message.facility)
 
 
@@ -299,7 +307,7 @@ def test_the_tables_say_what_a_fold_of_what_was_appended_says(
                     ledger, ListRosterRequest(agency=agency, basis=then, page_size=1_000)
                 )
                 found = [(one.person_id, one.custody) for one in reply.people]
-                assert found == [one for one in held if one[1].agency == agency]
+                assert found == [one for one in held if agency in listed_by(one[1])]
                 assert reply.total_size == len(found)
             facility = data.draw(st.sampled_from(FACILITIES))
             found = roster_of_facility(ledger, facility, then)
@@ -351,25 +359,21 @@ def same_place(one: str, other: str) -> bool:
 def test_the_tables_say_what_a_rule_of_thumb_says(
     database_url: str, history: History, data: st.DataObject
 ) -> None:
-    """The latest fact that stands decides. Nothing of `projections` is used here."""
+    """Nothing of `projections` is used here."""
     with opened(database_url) as ledger:
         append_all(ledger, history)
         for as_of_us in some_of(data, edges(history), 3):
             at_size = data.draw(st.integers(0, len(history.events)))
             then = basis(as_of_us, at_size=at_size)
             told = sorted(standing(history, as_of_us, at_size), key=start_of)
-            held = dict(sorted(plainly_held(told).items()))
+            held = plainly_held(told)
             for agency in AGENCIES:
                 reply = list_roster(ledger, ListRosterRequest(agency=agency, basis=then))
-                assert {
-                    one.person_id: (
-                        one.custody.agency,
-                        one.custody.facility,
-                        one.custody.event_id,
-                        one.custody.since_time.ToMicroseconds(),
-                    )
-                    for one in reply.people
-                } == {person: state for person, state in held.items() if state[0] == agency}
+                assert {one.person_id: Held.said_by(one.custody) for one in reply.people} == {
+                    person: one
+                    for person, one in held.items()
+                    if agency in (one.agency, *one.claimed_by)
+                }
                 assert reply.total_size == len(reply.people)
             apart = plainly_apart(told)
             every = list_separations(
@@ -383,6 +387,26 @@ def test_the_tables_say_what_a_rule_of_thumb_says(
             }
 
 
+@tried(150)
+@given(history=plain_histories(), data=st.data())
+def test_the_fold_says_what_a_rule_of_thumb_says(history: History, data: st.DataObject) -> None:
+    """The same without a store, and so at every instant of many more histories."""
+    size = data.draw(st.integers(1, len(history.events)))
+    for as_of_us in edges(history):
+        told = sorted(standing(history, as_of_us, size), key=start_of)
+        held = {}
+        apart = {}
+        for person in history.people:
+            known = facts(entries_of(history, person, size))
+            view = custody.fold(person, known, as_of_us)
+            if view.status in IN_CUSTODY:
+                held[person] = Held.said_by(custody.present(view))
+            for one in separation.fold(person, known, as_of_us).separations:
+                apart[one.event_id] = one.status
+        assert held == plainly_held(told)
+        assert apart == plainly_apart(told)
+
+
 def standing(history: History, as_of_us: int, size: int) -> list[Event]:
     """What is said of the world up to an instant by the first `size`, and not retracted by them."""
     voided = history.voided(size)
@@ -393,28 +417,55 @@ def standing(history: History, as_of_us: int, size: int) -> list[Event]:
     ]
 
 
-def plainly_held(told: list[Event]) -> dict[str, tuple[str, str, str, int]]:
-    """For each person in custody the agency, the place, the event, and since when."""
-    held: dict[str, tuple[str, str, str, int]] = {}
+@dataclass(frozen=True)
+class Held:
+    """Who holds a person as far as the test can tell, and who else says so."""
+
+    agency: str
+    facility: str
+    event_id: str
+    since_us: int
+    claimed_by: tuple[str, ...] = ()
+
+    @classmethod
+    def said_by(cls, message: Custody) -> "Held":
+        since_us = message.since_time.ToMicroseconds()
+        claimed_by = tuple(message.claimed_by)
+        return cls(message.agency, message.facility, message.event_id, since_us, claimed_by)
+
+
+def plainly_held(told: list[Event]) -> dict[str, Held]:
+    """Those in custody: the latest fact decides, unless it comes from where she is not."""
+    held: dict[str, Held] = {}
     for one in told:
-        since = one.event_id, start_of(one)
         match one.WhichOneof("fact"):
             case "apprehended":
-                body = one.apprehended
-                for person in body.person_ids:
-                    # Nobody is apprehended out of another agency's hands: the record is doubtful.
-                    if person not in held or held[person][0] == body.agency:
-                        held[person] = (body.agency, body.place.name, *since)
+                for person in one.apprehended.person_ids:
+                    held[person] = apprehended(held.get(person), one)
             case "booked_in":
-                body = one.booked_in
-                held[body.person_id] = (body.agency, body.facility.name, *since)
+                held[one.booked_in.person_id] = begun(one, one.booked_in.facility)
             case "placed":
-                held[one.placed.child_id] = (one.placed.agency, one.placed.facility.name, *since)
+                held[one.placed.child_id] = begun(one, one.placed.facility)
             case "released":
-                held.pop(one.released.person_id, None)
+                # Nobody releases whom another holds.
+                now = held.get(one.released.person_id)
+                if now and now.agency == one.released.agency:
+                    del held[one.released.person_id]
             case "reunified":
                 held.pop(one.reunified.child_id, None)
     return held
+
+
+def begun(one: Event, at: Place) -> Held:
+    return Held(body_of(one).agency, at.name, one.event_id, start_of(one))
+
+
+def apprehended(now: Held | None, one: Event) -> Held:
+    agency = one.apprehended.agency
+    if now is None or now.agency == agency:
+        return begun(one, one.apprehended.place)
+    # Nobody is apprehended out of another's hands: both list her.
+    return replace(now, claimed_by=tuple(dict.fromkeys((*now.claimed_by, agency))))
 
 
 def plainly_apart(told: list[Event]) -> dict[str, int]:
@@ -451,7 +502,7 @@ def table(ledger: Ledger, number: int) -> list[tuple[object, ...]]:
 
 
 def live(ledger: Ledger, name: str) -> Generation:
-    found = ledger.populations.generations.find(name, live=True)
+    found = ledger.populations.generations.find(name, State.LIVE)
     assert found is not None
     return found
 

@@ -10,7 +10,7 @@ import sys
 import typer
 
 from ledger.cli import audit, imports, person, population, projection, serve, watch
-from ledger.errors import LedgerError, StartupError
+from ledger.errors import LedgerError, MistakeError, StartupError, TamperedError
 
 app = typer.Typer(
     name="ledger",
@@ -36,7 +36,7 @@ projection.add_to(app)
 
 # google.rpc.Code to exit code; anything else is 1.
 _EXIT_CODES = {3: 2, 4: 3, 6: 4, 8: 3, 10: 4, 14: 3, 15: 5}
-UNREACHABLE = 3
+MISTAKEN, UNREACHABLE, NOT_VERIFIED = 2, 3, 5
 
 
 def main() -> None:
@@ -52,7 +52,8 @@ def main() -> None:
         sys.exit(_EXIT_CODES.get(error.status, 1))
     except StartupError as error:
         typer.echo(f"ledger: {error}", err=True)
-        sys.exit(UNREACHABLE)
+        codes = {MistakeError: MISTAKEN, TamperedError: NOT_VERIFIED}
+        sys.exit(codes.get(type(error), UNREACHABLE))
     except BrokenPipeError:
         # Whoever read has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

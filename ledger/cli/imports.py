@@ -98,25 +98,20 @@ def run(
     Example: ledger import run list.csv --profile orr-separations
     """
     imported = _import(file, profile, server, validate_only=False)
-    rejected = [
-        {"row": row.number, "line": row.line, "column": row.column, "reason": row.reason}
-        for row in imported.rejected
-    ]
     if output == Output.JSON:
-        show_json(
-            {
-                **_counts(imported),
-                "rejected": rejected,
-                "notes": [
-                    {"row": row.number, "line": row.line, **note}
-                    for row in imported.rows
-                    for note in _notes(row)
-                ],
-            }
-        )
+        show_json(_counts(imported))
+        for row in imported.rows:
+            said = [(row.column, row.reason)] * bool(row.reason) + row.notes
+            for column, text in said:
+                verb = "rejected" if row.reason else "note"
+                typer.echo(f"line {row.line}: {verb}: {f'{column} {text}'.strip()}", err=True)
         return
-    if rejected:
-        show_table("Rejected", ["line", "row", "column", "reason"], _named(rejected))
+    if imported.rejected:
+        show_table(
+            "Rejected",
+            ["line", "row", "column", "reason"],
+            [(row.line, row.number, row.column, row.reason) for row in imported.rejected],
+        )
     _summary(imported, "appended")
 
 
@@ -160,10 +155,6 @@ def _counts(imported: Any) -> dict[str, Any]:
 
 def _notes(row: Any) -> list[dict[str, str]]:
     return [{"column": column, "note": text} for column, text in row.notes]
-
-
-def _named(rejected: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
-    return [(one["line"], one["row"], one["column"], one["reason"]) for one in rejected]
 
 
 def _summary(imported: Any, done: str) -> None:

@@ -16,6 +16,7 @@ LISTEN = "127.0.0.1:7018"
 DATABASE = "sqlite:///ledger.db"
 
 _DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
+_TIME = re.compile(r"^\d{4}-\d{2}-\d{2}([T ]|$)")
 _SIZE = re.compile(r"^\d{1,15}$")
 
 
@@ -81,9 +82,9 @@ def basis(as_of: str, known_at: str, at_size: int | None) -> Basis:
         made.at_size = at_size
     elif known_at:
         moment = instant("--known-at", known_at)
-        if _DAY.match(known_at):
-            # Of today, what is known by now.
-            moment = min(moment, datetime.now(UTC))
+        now = datetime.now(UTC)
+        if _DAY.match(known_at) and moment.date() == now.date():
+            moment = now  # of today, what is known by now
         made.known_at_time.FromDatetime(moment)
     return made
 
@@ -91,11 +92,12 @@ def basis(as_of: str, known_at: str, at_size: int | None) -> Basis:
 def instant(option: str, text: str) -> datetime:
     """A time as people write it; without a zone it is UTC, a day alone is its last microsecond."""
     try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
+        # The other forms of ISO 8601 look like numbers, and like sizes.
+        found = datetime.fromisoformat(text if _TIME.match(text) else "")
+        if _DAY.match(text):
+            found += timedelta(days=1, microseconds=-1)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise typer.BadParameter(
             f"{option}: not a time like 2018-06-20 or 2018-06-20T14:00:00Z"
         ) from None
-    if _DAY.match(text):
-        found += timedelta(days=1, microseconds=-1)
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

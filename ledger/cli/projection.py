@@ -31,7 +31,7 @@ def list_projections(
     import projections
 
     with _tables(database) as (populations, size):
-        made = {one.projection: one for one in populations.generations.all() if one.live}
+        made = {one.projection: one for one in populations.generations.all() if one.state == "live"}
     rows = []
     for name, one in projections.load().items():
         tables = made.get(name)
@@ -122,7 +122,7 @@ def _tables(database: str, *, writing: bool = False) -> Iterator[tuple["Populati
     if writing:
         found.lock_for_writing()
     migrations.require(found.engine)
-    log = Log(found, now_us)
+    log = Log(found, now_us, must_exist=True)
     try:
         yield Populations(found, log, projections.load()), log.entries.size()
     finally:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from ledger.codes import codes_of
-from ledger.errors import StartupError
+from ledger.errors import MistakeError
 from ledger.v1.event_pb2 import Event, Precision
 from ledger.v1.options_pb2 import code_list
 
@@ -84,12 +84,14 @@ class Profile:
     events: tuple[EventRule, ...]
     notes: tuple[Note, ...]
     codes: Mapping[str, Mapping[str, tuple[str, ...]]]
+    texts: Mapping[str, frozenset[str]]
+    """For columns that rules look at: every text that may stand there, "" where it may be blank."""
 
 
 def load(name_or_file: str) -> Profile:
     """A profile that comes with the ledger, by its name, or one of your own, by its file.
 
-    Raises StartupError, naming what is wrong with it.
+    Raises MistakeError, naming what is wrong with it.
     """
     shipped = files(__package__) / "profiles"
     resource: Any = Path(name_or_file)
@@ -97,20 +99,20 @@ def load(name_or_file: str) -> Profile:
         resource = shipped / f"{name_or_file}.toml"
         if not resource.is_file():
             names = sorted(p.name.removesuffix(".toml") for p in shipped.iterdir())
-            raise StartupError(f"no profile is named {name_or_file}: there are {', '.join(names)}")
+            raise MistakeError(f"no profile is named {name_or_file}: there are {', '.join(names)}")
     try:
         profile = _read(tomllib.loads(resource.read_text(encoding="utf-8")))
     except OSError as error:
-        raise StartupError(f"the profile {name_or_file} cannot be read: {error.strerror}") from None
+        raise MistakeError(f"the profile {name_or_file} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise StartupError(f"the profile {name_or_file} is not TOML: {error}") from None
+        raise MistakeError(f"the profile {name_or_file} is not TOML: {error}") from None
     except KeyError as error:
-        raise StartupError(f"the profile {name_or_file} lacks {error}") from None
+        raise MistakeError(f"the profile {name_or_file} lacks {error}") from None
     except TypeError as error:
-        raise StartupError(f"the profile {name_or_file} has a key too many: {error}") from None
+        raise MistakeError(f"the profile {name_or_file} has a key too many: {error}") from None
     faults = list(_faults(profile))
     if faults:
-        raise StartupError(f"the profile {name_or_file}: {faults[0]}")
+        raise MistakeError(f"the profile {name_or_file}: {faults[0]}")
     return profile
 
 
@@ -142,6 +144,7 @@ def _read(table: dict[str, Any]) -> Profile:
             Note(one["column"], one["text"], one.get("when", {}), one.get("before", ""))
             for one in table.get("note", [])
         ),
+        texts={column: frozenset(texts) for column, texts in table.get("texts", {}).items()},
         codes={
             name: {text: (to,) if isinstance(to, str) else tuple(to) for text, to in rows.items()}
             for name, rows in table.get("codes", {}).items()
@@ -155,7 +158,7 @@ def _faults(profile: Profile) -> Iterator[str]:
         ZoneInfo(profile.zone)
     except (ZoneInfoNotFoundError, ValueError):
         yield f"{profile.zone} is not a zone of the IANA database"
-    used = {*profile.unused}
+    used = {*profile.unused, *profile.texts}
     for when in (*profile.skips.values(), *(note.when for note in profile.notes)):
         used |= when.keys()
     for note in profile.notes:

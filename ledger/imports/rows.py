@@ -17,12 +17,15 @@ from zoneinfo import ZoneInfo
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from ledger.errors import StartupError
+from ledger.errors import MistakeError
 from ledger.imports.profile import BLANK, PRESENT, EventRule, Profile, Rule, field_of
 from ledger.v1.event_pb2 import Event
 
 # Ids of rows are derived from this and the file's hash, so that they are the same at each import.
 SPACE = UUID("6f3a1c52-7a0e-4a6e-9d0c-2f4c3d1b5e90")
+
+
+UINT32_MAX = 2**32 - 1
 
 
 @dataclass
@@ -64,11 +67,11 @@ class List:
 
 
 def read(path: Path, profile: Profile) -> List:
-    """Read a list by a profile. Raises StartupError if it is not a list of this kind."""
+    """Read a list by a profile. Raises MistakeError if it is not a list of this kind."""
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise StartupError(f"{path} cannot be read: {error.strerror}") from None
+        raise MistakeError(f"{path} cannot be read: {error.strerror}") from None
     digest = sha256(content).digest()
     # Other bytes than UTF-8 become surrogates, and are found in the cell where they stand.
     text = content.decode("utf-8-sig", errors="surrogateescape")
@@ -90,7 +93,7 @@ def _records(text: str, profile: Profile) -> Iterator[Row]:
         except StopIteration:
             break
         except csv.Error as error:
-            raise StartupError(f"line {line}: not a list of this form: {error}") from None
+            raise MistakeError(f"line {line}: not a list of this form: {error}") from None
         if line <= profile.title_lines or not cells:
             continue
         if not header:
@@ -105,16 +108,16 @@ def _records(text: str, profile: Profile) -> Iterator[Row]:
             row.reject("", f"has {len(cells)} cells, not {len(profile.columns)}")
         yield row
     if not header:
-        raise StartupError("the file has no header line")
+        raise MistakeError("the file has no header line")
 
 
 def _check_header(cells: list[str], line: int, profile: Profile) -> None:
     found = [_folded(cell) for cell in cells]
     for wanted, cell in zip(profile.columns, found, strict=False):
         if wanted != cell:
-            raise StartupError(f"line {line}: the column {wanted!r} is expected, not {cell!r}")
+            raise MistakeError(f"line {line}: the column {wanted!r} is expected, not {cell!r}")
     if len(found) != len(profile.columns):
-        raise StartupError(
+        raise MistakeError(
             f"line {line}: {len(profile.columns)} columns are expected, not {len(found)}"
         )
 
@@ -137,6 +140,7 @@ def _interpret(row: Row, profile: Profile, digest: bytes) -> None:
             for rule in profile.events
             if _is_like(row, rule.when)
         ]
+        _require_everything_taken(row, profile)
         for note in profile.notes:
             if not _is_like(row, note.when):
                 continue
@@ -145,6 +149,20 @@ def _interpret(row: Row, profile: Profile, digest: bytes) -> None:
             row.notes.append((note.column, note.text))
     except CellError as error:
         row.reject(error.column, str(error))
+
+
+def _require_everything_taken(row: Row, profile: Profile) -> None:
+    """Raise CellError for a date that no event takes, or a text that no rule knows.
+
+    Otherwise a child's discharge could be read past, and she would stay in care for ever.
+    """
+    taken = {rule.valid_time for rule in profile.events if _is_like(row, rule.when)}
+    for column in {rule.valid_time for rule in profile.events} - taken:
+        if row.cells[column].strip():
+            raise CellError(column, "has a date that no event takes")
+    for column, texts in profile.texts.items():
+        if _normal(row.cells[column]) not in texts:
+            raise CellError(column, "is not one of the texts that the profile knows")
 
 
 def _event(row: Row, profile: Profile, digest: bytes, rule: EventRule) -> Event:
@@ -202,8 +220,8 @@ def _converted(text: str, target: FieldDescriptor, column: str) -> Any:
     if target.enum_type:
         return target.enum_type.values_by_name[text].number
     if target.type == FieldDescriptor.TYPE_UINT32:
-        if not text.strip().isdecimal():
-            raise CellError(column, "is not a number")
+        if not text.strip().isdecimal() or int(text) > UINT32_MAX:
+            raise CellError(column, "is not a number, or too large a one")
         return int(text)
     # Free text stays as it is; a name is one line, however the list was broken.
     return text if target.name.endswith("_text") else _folded(text)

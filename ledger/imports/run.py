@@ -14,6 +14,7 @@ from ledger.v1.basis_pb2 import Stamp
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest, AppendEventsResponse
 
 BATCH_EVENTS_MAX = 500
+BATCH_BYTES_MAX = 2 * 1024 * 1024
 TIMEOUT_S = 30.0
 
 _INDEX = re.compile(r"^events\[(\d+)\]\.?(.*)$")
@@ -63,13 +64,17 @@ def run(
 def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
     """Rows whose events fit into one call."""
     batch: list[Row] = []
-    count = 0
+    count = size = 0
     for row in rows:
-        if batch and count + len(row.events) > BATCH_EVENTS_MAX:
+        of_row = sum(event.ByteSize() for event in row.events)
+        if batch and (
+            count + len(row.events) > BATCH_EVENTS_MAX or size + of_row > BATCH_BYTES_MAX
+        ):
             yield batch
-            batch, count = [], 0
+            batch, count, size = [], 0, 0
         batch.append(row)
         count += len(row.events)
+        size += of_row
     if batch:
         yield batch
 

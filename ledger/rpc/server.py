@@ -1,5 +1,6 @@
 """The server: three services over one ledger, with health and reflection, and an orderly stop."""
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,7 +10,7 @@ from grpc_reflection.v1alpha import reflection
 
 from ledger.append import append_events
 from ledger.ask import get_family, get_person, get_person_timeline, list_roster, list_separations
-from ledger.errors import StartupError
+from ledger.errors import MistakeError, StartupError
 from ledger.ledger import Ledger
 from ledger.prove import get_checkpoint, get_consistency_proof, get_inclusion_proof
 from ledger.read import get_event, list_codes, read_events, watch_events
@@ -28,7 +29,8 @@ MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 METADATA_BYTES_MAX = 8 * 1024
 DEADLINE_S = 30.0
 STOP_GRACE_S = 10.0
-LOOPBACK = ("127.", "localhost:", "[::1]:")
+ADDRESS = re.compile(r"^\S+:\d{1,5}$")
+LOOPBACK = re.compile(r"^(127(\.\d{1,3}){3}|localhost|\[::1\]):\d+$")
 
 SERVICES = [
     module.DESCRIPTOR.services_by_name[name].full_name
@@ -141,8 +143,10 @@ class Server:
 
     def __init__(self, ledger: Ledger, listen: str) -> None:
         """Listen at HOST:PORT; port 0 chooses one. Raises StartupError if it cannot be had."""
-        if not listen.startswith(LOOPBACK):
-            raise StartupError(
+        if not ADDRESS.match(listen):
+            raise MistakeError(f"{listen} is not like HOST:PORT")
+        if not LOOPBACK.match(listen):
+            raise MistakeError(
                 f"{listen} can be reached from outside, and this edition has no certificates: "
                 "listen at 127.0.0.1"
             )

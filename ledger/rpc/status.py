@@ -56,6 +56,8 @@ def received(error: grpc.RpcError) -> LedgerError:
         found.metadata = dict(cause.metadata)
         return found
     reason = {
+        # How a call ends that the server had taken when it stopped.
+        grpc.StatusCode.CANCELLED: ErrorReason.ERROR_REASON_UNREACHABLE,
         grpc.StatusCode.UNAVAILABLE: ErrorReason.ERROR_REASON_UNREACHABLE,
         grpc.StatusCode.DEADLINE_EXCEEDED: ErrorReason.ERROR_REASON_DEADLINE_PASSED,
         grpc.StatusCode.RESOURCE_EXHAUSTED: ErrorReason.ERROR_REASON_TOO_LARGE,

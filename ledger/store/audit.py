@@ -18,7 +18,7 @@ from ledger import merkle
 from ledger.entry import kind_of, subjects_of
 from ledger.store.database import Database
 from ledger.store.entries import Entries, unpack
-from ledger.store.tables import entry, entry_subject, head, tile
+from ledger.store.tables import entry, entry_subject, head, term, tile
 from ledger.v1.event_pb2 import Entry, Event
 
 CHUNK = 2_000
@@ -84,6 +84,7 @@ class _Audit:
         self._about = 0
         row = connection.execute(sa.select(head).where(head.c.log == log)).one()
         self._size, self._record_us = row.size, row.record_us
+        self._term_count = row.term_count
         self._verdict = Verdict(0, merkle.EMPTY_ROOT)
 
     def broken_off(self) -> Verdict:
@@ -204,6 +205,10 @@ class _Audit:
             yield Problem(self._size + 1, "there are entries beyond the size of the log")
         if self._record_us < last_us:
             yield Problem(size, "the log says that it was last written before this entry")
+        terms = sa.select(sa.func.count(), sa.func.max(term.c.id)).where(term.c.log == self._log)
+        count, last = self._connection.execute(terms).one()
+        if (count, last or 0) != (self._term_count, self._term_count):
+            yield Problem(1, f"the log says that it names {self._term_count} terms")
         about = sa.select(sa.func.count()).where(entry_subject.c.log == self._log)
         if self._connection.execute(about).scalar_one() != self._about:
             yield self._stray()

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 import sqlalchemy as sa
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from ledger.errors import LedgerError, StartupError
+from ledger.errors import LedgerError, MistakeError, StartupError
 from ledger.v1.error_pb2 import ErrorReason
 
 BUSY_TIMEOUT_MS = 5_000
@@ -38,7 +38,7 @@ class Database:
         self.url = _normal(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if must_exist and self.is_sqlite and not Path(str(self.url.database)).exists():
-            raise StartupError(f"there is no file {self.url.database}")
+            raise MistakeError(f"there is no file {self.url.database}")
         self._replication = threading.local()
         self._one_writer = threading.Lock()
         self._lock_file: TextIO | None = None
@@ -119,6 +119,17 @@ class Database:
             with self.reading.connect() as connection:
                 connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").one()
 
+    def faults(self) -> list[str]:
+        """What SQLite finds wrong with its file: an index that does not match its table, say.
+
+        PostgreSQL has checksums on its pages and refuses to read one that is wrong.
+        """
+        if not self.is_sqlite:
+            return []
+        with self.reading.connect() as connection:
+            found = connection.exec_driver_sql("PRAGMA integrity_check(20)").scalars().all()
+        return [str(one) for one in found if one != "ok"]
+
     def close(self) -> None:
         """Give up connections and the lock."""
         self.engine.dispose()
@@ -194,11 +205,11 @@ def refusal_of(error: Exception) -> LedgerError | None:
 
 
 def _normal(url: str) -> sa.URL:
-    """The URL with our driver. Raises StartupError for one that is not of a database we know."""
+    """The URL with our driver. Raises MistakeError for one that is not of a database we know."""
     try:
         made = sa.make_url(url)
     except sa.exc.ArgumentError:
-        raise StartupError(
+        raise MistakeError(
             "the database URL is not like sqlite:///ledger.db or postgresql://user@host/name"
         ) from None
     backend = made.get_backend_name()
@@ -206,6 +217,6 @@ def _normal(url: str) -> sa.URL:
         return made
     if backend == "postgresql":
         return made.set(drivername="postgresql+psycopg")
-    raise StartupError(
+    raise MistakeError(
         f"the ledger runs on SQLite files and PostgreSQL, not on {backend} {made.database or ''}"
     )

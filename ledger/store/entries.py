@@ -102,7 +102,7 @@ class Entries:
         )
         with self._database.reading.connect() as connection:
             names = {number: name for name, number in self.numbers(connection, subjects).items()}
-            for some in _chunks(names):
+            for some in chunks(names):
                 rows = connection.execute(
                     sa.select(entry_subject.c.subject, *columns)
                     .select_from(joined)
@@ -203,7 +203,7 @@ class Entries:
     ) -> dict[bytes, Stored]:
         """The entries with these event ids, as far as there are any."""
         found: dict[bytes, Stored] = {}
-        for some in _chunks(event_ids):
+        for some in chunks(event_ids):
             rows = connection.execute(
                 sa.select(
                     entry.c.position, entry.c.event_id, entry.c.record_us, entry.c.data
@@ -216,7 +216,7 @@ class Entries:
         """The numbers of terms, as far as they have one."""
         known = self._terms
         found = {name: known[name] for name in names if name in known}
-        for some in _chunks(set(names) - found.keys()):
+        for some in chunks(set(names) - found.keys()):
             rows = connection.execute(
                 sa.select(term.c.name, term.c.id).where(
                     term.c.log == self._log, term.c.name.in_(some)
@@ -228,7 +228,7 @@ class Entries:
     def names(self, connection: sa.Connection, numbers: Collection[int]) -> dict[int, str]:
         """The names of terms."""
         found: dict[int, str] = {}
-        for some in _chunks(numbers):
+        for some in chunks(numbers):
             rows = connection.execute(
                 sa.select(term.c.id, term.c.name).where(
                     term.c.log == self._log, term.c.id.in_(some)
@@ -244,7 +244,8 @@ class Entries:
         self._terms.update(terms)
 
 
-def _chunks(values: Iterable[Any]) -> Iterable[list[Any]]:
+def chunks(values: Iterable[Any]) -> Iterable[list[Any]]:
+    """The values, no more at a time than a statement takes."""
     rest = iter(values)
     while some := list(islice(rest, IN_MAX)):
         yield some

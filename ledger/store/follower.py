@@ -2,7 +2,6 @@
 
 import threading
 
-import sqlalchemy as sa
 import structlog
 
 from ledger.store.log import Log
@@ -36,10 +35,10 @@ class Follower:
             try:
                 if closing or self._log.wait_beyond(size, IDLE_S) > size:
                     size = self._populations.catch_up()
-            except sa.exc.DBAPIError as error:
+            except Exception as error:  # noqa: BLE001
                 # The tables are made from the log and can wait; questions of populations are told
-                # that they are behind.
-                logger.warning("tables are behind", error=type(error.orig).__name__)
+                # that they are behind. A thread that ended would leave them so for good.
+                logger.warning("tables are behind", error=type(error).__name__)
                 self._closing.wait(IDLE_S)
             if closing:
                 return

@@ -1,6 +1,7 @@
-"""Generations: the tables of a projection that are in use, and those being made beside them."""
+"""Generations: the tables of a projection that are in use, being made, or no longer wanted."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import sqlalchemy as sa
 
@@ -9,19 +10,30 @@ from ledger.store.tables import generation, period
 
 DELETE_MAX = 20_000
 
+# Of tables that have every subject: what is left is to catch up.
+ALL_DONE = 2**63 - 1
+
+
+class State(StrEnum):
+    """What tables are there for."""
+
+    MAKING = "making"
+    LIVE = "live"
+    RETIRED = "retired"
+
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """The tables of a projection: those in use, or those being made."""
+    """Tables of a projection."""
 
     number: int
     projection: str
     version: int
-    live: bool
+    state: State
     position: int
     """The size of the log that they have come to."""
     subject_done: int
-    """While they are being made: the number of the last subject done."""
+    """While they are being made: the number of the last subject done, or ALL_DONE."""
 
 
 class Generations:
@@ -42,7 +54,7 @@ class Generations:
             generation.c.generation,
             generation.c.projection,
             generation.c.version,
-            generation.c.live,
+            generation.c.state,
             generation.c.position,
             generation.c.subject_done,
         )
@@ -51,17 +63,16 @@ class Generations:
             .where(generation.c.log == self._log)
             .order_by(generation.c.projection, generation.c.generation)
         )
-        return [Generation(*row) for row in rows]
+        return [Generation(*row[:3], State(row.state), *row[4:]) for row in rows]
 
-    def find(self, projection: str, *, live: bool) -> Generation | None:
-        """The generation of a projection that is in use, or that is being made."""
-        return next(
-            (one for one in self.all() if (one.projection, one.live) == (projection, live)), None
-        )
+    def find(self, projection: str, state: State) -> Generation | None:
+        """The tables of a projection that are in this state."""
+        wanted = (projection, state)
+        return next((one for one in self.all() if (one.projection, one.state) == wanted), None)
 
-    def get(self, number: int) -> Generation:
-        """The generation of a number."""
-        return next(one for one in self.all() if one.number == number)
+    def get(self, number: int) -> Generation | None:
+        """The tables of a number; None: they have been dropped."""
+        return next((one for one in self.all() if one.number == number), None)
 
     def make(self, projection: str, version: int, size: int) -> Generation:
         """New, empty tables that are to come to a size."""
@@ -71,14 +82,14 @@ class Generations:
                     generation.c.log == self._log
                 )
             ).scalar_one()
-            made = Generation(number, projection, version, False, size, 0)
+            made = Generation(number, projection, version, State.MAKING, size, 0)
             connection.execute(
                 sa.insert(generation).values(
                     log=self._log,
                     generation=made.number,
                     projection=made.projection,
                     version=made.version,
-                    live=made.live,
+                    state=made.state,
                     position=made.position,
                     subject_done=made.subject_done,
                 )
@@ -99,13 +110,15 @@ class Generations:
         connection.execute(sa.update(generation).where(*self._is(of)).values(subject_done=subject))
 
     def change_over(self, to: Generation) -> None:
-        """Put tables in use instead of those that are."""
+        """Put tables in use; those that were are no longer wanted."""
+        ours = (generation.c.log == self._log, generation.c.projection == to.projection)
         with self._database.writing() as connection:
             connection.execute(
                 sa.update(generation)
-                .where(generation.c.log == self._log, generation.c.projection == to.projection)
-                .values(live=generation.c.generation == to.number)
+                .where(*ours, generation.c.state == State.LIVE)
+                .values(state=State.RETIRED)
             )
+            connection.execute(sa.update(generation).where(*self._is(to)).values(state=State.LIVE))
 
     def drop(self, of: Generation) -> None:
         """Delete tables, some rows at a time, so that nobody waits for it."""

@@ -23,6 +23,7 @@ from eventsourcing.persistence import IntegrityError, ProgrammingError
 
 from ledger import merkle
 from ledger.entry import same, seal
+from ledger.errors import StartupError
 from ledger.store.batch import (
     Append,
     Appended,
@@ -53,13 +54,25 @@ class _Group:
 class Log(DCBRecorder):
     """One log of a database. Safe to share between threads; appends run one at a time."""
 
-    def __init__(self, database: Database, clock: Callable[[], int], name: str = CUSTODY) -> None:
-        """`clock` gives microseconds since 1970 UTC. Makes the log if it is not there yet."""
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], int],
+        name: str = CUSTODY,
+        *,
+        must_exist: bool = False,
+    ) -> None:
+        """`clock` gives microseconds since 1970 UTC. Makes the log if it is not there yet.
+
+        Raises StartupError where it must be there: when it is only looked at, and when a database
+        has others but not the one it is kept for, which somebody must have renamed.
+        """
         self._database = database
         self._clock = clock
         self._lock = threading.Lock()
         self._grown = threading.Condition()
-        self._id = _find_or_make(database, name)
+        self._wakes = 0
+        self._id = _find_or_make(database, name, must_exist=must_exist)
         self.entries = Entries(database, self._id)
         self.tree = Tree(database, self._id)
 
@@ -111,6 +124,7 @@ class Log(DCBRecorder):
     def wake(self) -> None:
         """Let those who wait for the log to grow look again."""
         with self._grown:
+            self._wakes += 1
             self._grown.notify_all()
 
     def wait_beyond(self, size: int, timeout_s: float) -> int:
@@ -118,10 +132,11 @@ class Log(DCBRecorder):
 
         The wake-up is a hint for appends of this process; those of others are seen by polling.
         """
+        wakes = self._wakes
+        if (found := self.entries.size()) > size:
+            return found
         with self._grown:
-            if (found := self.entries.size()) > size:
-                return found
-            self._grown.wait(min(timeout_s, POLL_S))
+            self._grown.wait_for(lambda: self._wakes != wakes, min(timeout_s, POLL_S))
         return self.entries.size()
 
     def read(
@@ -290,12 +305,16 @@ def _is_meant(event: DCBEvent, query: DCBQuery) -> bool:
     )
 
 
-def _find_or_make(database: Database, name: str) -> int:
+def _find_or_make(database: Database, name: str, *, must_exist: bool) -> int:
     """The number of the log of this name."""
-    number = sa.select(head.c.log).where(head.c.name == name)
+    logs = sa.select(head.c.name, head.c.log)
     with database.reading.connect() as connection:
-        if (found := connection.execute(number).scalar_one_or_none()) is not None:
-            return int(found)
+        found = {row.name: row.log for row in connection.execute(logs)}
+    if name in found:
+        return int(found[name])
+    if must_exist or (found and name == CUSTODY):
+        others = ", ".join(sorted(found)) or "none"
+        raise StartupError(f"the database has no log named {name}; it has: {others}")
     with database.writing() as connection:
         connection.execute(
             sa.text(
@@ -305,4 +324,6 @@ def _find_or_make(database: Database, name: str) -> int:
             ),
             {"name": name},
         )
-        return int(connection.execute(number).scalar_one())
+        return int(
+            connection.execute(sa.select(head.c.log).where(head.c.name == name)).scalar_one()
+        )

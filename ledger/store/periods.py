@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ledger.store.database import Database
+from ledger.store.entries import chunks
 from ledger.store.generations import Generation
 from ledger.store.tables import period
 from projections.belief import HORIZON_US, OPEN, Belief, Membership
@@ -79,16 +80,15 @@ class Periods:
         """For each subject the memberships that are still believed, with the size since when."""
         found: dict[str, dict[Membership, int]] = {}
         with self._database.reading.connect() as connection:
-            rows = connection.execute(
-                sa.select(period).where(
-                    *self._of(of),
-                    period.c.subject.in_(subject_ids),
-                    period.c.known_to == _OPEN,
+            for some in chunks(subject_ids):
+                rows = connection.execute(
+                    sa.select(period).where(
+                        *self._of(of), period.c.subject.in_(some), period.c.known_to == _OPEN
+                    )
                 )
-            )
-            for row in rows:
-                membership = Membership(row.population, row.valid_from, row.valid_to, row.state)
-                found.setdefault(row.subject, {})[membership] = row.known_from
+                for row in rows:
+                    membership = Membership(row.population, row.valid_from, row.valid_to, row.state)
+                    found.setdefault(row.subject, {})[membership] = row.known_from
         return found
 
     def add(

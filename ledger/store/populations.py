@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, TypeVar
 
-from ledger.errors import LedgerError, StartupError
+import sqlalchemy as sa
+
+from ledger.errors import LedgerError, MistakeError
 from ledger.store.database import Database
-from ledger.store.generations import Generation, Generations
+from ledger.store.generations import ALL_DONE, Generation, Generations, State
 from ledger.store.log import Log
 from ledger.store.periods import Periods, Row
 from ledger.store.tables import period
@@ -23,6 +25,8 @@ from projections.projection import Projection
 
 CATCH_UP_MAX = 2_000
 REBUILD_SUBJECTS_MAX = 500
+ATTEMPTS_MAX = 6
+RETRY_S = 0.5
 
 _KNOWN_FROM = list(period.c).index(period.c.known_from)
 
@@ -57,16 +61,23 @@ class Populations:
 
     def prepare(self, progress: Progress = lambda _done, _total: None) -> None:
         """See to it that every projection has live tables of its version; rebuild where not."""
-        for name, projection in self._projections.items():
-            live = self.generations.find(name, live=True)
-            if live is None or live.version != projection.version:
-                self.rebuild(name, progress)
+        for name in self._projections:
+            for attempt in range(1, ATTEMPTS_MAX + 1):
+                try:
+                    self._prepare(name, progress)
+                    break
+                except sa.exc.DBAPIError:
+                    # Another process that starts makes the same tables: let it come first.
+                    if attempt == ATTEMPTS_MAX:
+                        raise
+                    threading.Event().wait(RETRY_S * attempt)
 
     def catch_up(self) -> int:
         """Bring the live tables to the size that the log has now; return it."""
         size = self._log.entries.size()
         for name in self._projections:
-            self._catch_up(self._live(name).number, size)
+            if live := self.generations.find(name, State.LIVE):
+                self._catch_up(live, size)
         with self._moved:
             self._moved.notify_all()
         return size
@@ -86,23 +97,23 @@ class Populations:
         """Make the tables of a projection anew from the log, and change over to them.
 
         Goes on where an earlier rebuild was broken off. The new tables are put in use even where
-        they differ from the old: they are what the log says. Raises StartupError for a projection
+        they differ from the old: they are what the log says. Raises MistakeError for a projection
         that has none.
         """
         projection = self._projections.get(name)
         if projection is None:
             known = ", ".join(self._projections)
-            raise StartupError(f"no projection with tables is named {name}: there are {known}")
-        building = self.generations.find(name, live=False)
-        if building and building.version != projection.version:
-            self.generations.drop(building)
-            building = None
-        building = building or self.generations.make(
+            raise MistakeError(f"no projection with tables is named {name}: there are {known}")
+        for one in self.generations.all():
+            unwanted = one.state == State.MAKING and one.version != projection.version
+            if one.projection == name and (one.state == State.RETIRED or unwanted):
+                self.generations.drop(one)
+        making = self.generations.find(name, State.MAKING) or self.generations.make(
             name, projection.version, self._log.entries.size()
         )
-        self._build(building, progress)
-        building = self._catch_up(building.number, self._log.entries.size())
-        live = self.generations.find(name, live=True)
+        self._build(making, progress)
+        building = self._catch_up(making, self._log.entries.size())
+        live = self.generations.find(name, State.LIVE)
         size, differing = building.position, []
         if live and live.version == building.version:
             size = min(size, live.position)
@@ -121,7 +132,8 @@ class Populations:
         """
         kept: dict[str, dict[str, set[Row]]] = {name: {} for name in self._projections}
         with self._database.snapshot() as connection:
-            found = [one for one in self.generations.all_on(connection) if one.live]
+            every = self.generations.all_on(connection)
+            found = [one for one in every if one.state == State.LIVE]
             for live in found:
                 for row in self.periods.rows(connection, live):
                     kept[live.projection].setdefault(row.subject, set()).add(tuple(row))
@@ -138,11 +150,16 @@ class Populations:
             wrong |= {row for rows in theirs.values() for row in rows}
             yield from ((row[_KNOWN_FROM], live.projection) for row in wrong)
 
-    def _catch_up(self, number: int, size: int) -> Generation:
-        """Bring tables to a size; several processes may do so at once."""
-        while (of := self.generations.get(number)).position < size:
-            self._advance(of, min(size, of.position + CATCH_UP_MAX))
-        return of
+    def _prepare(self, name: str, progress: Progress) -> None:
+        live = self.generations.find(name, State.LIVE)
+        if live is None or live.version != self._projections[name].version:
+            self.rebuild(name, progress)
+
+    def _catch_up(self, of: Generation, size: int) -> Generation:
+        """Bring tables to a size; several processes may do so at once, or drop them meanwhile."""
+        while (now := self.generations.get(of.number)) and now.position < size:
+            self._advance(now, min(size, now.position + CATCH_UP_MAX))
+        return now or of
 
     def _advance(self, of: Generation, up_to: int) -> None:
         """Take the entries up to a position into account, unless another process has done so."""
@@ -175,6 +192,8 @@ class Populations:
                 self.periods.add(connection, building, beliefs)
                 self.generations.note_done(connection, building, done)
             progress(done, self._log.entries.term_count())
+        with self._database.writing() as connection:
+            self.generations.note_done(connection, building, ALL_DONE)
 
     def _beliefs(
         self, of: Generation, subject_id: str, entries: Sequence[tuple[int, Entry]]
@@ -187,7 +206,7 @@ class Populations:
     ) -> Iterator[tuple[int, Iterator[tuple[str, list[tuple[int, Entry]]]]]]:
         """(number of the last, their entries) of some subjects after some, from where it was."""
         projection = self._projections[of.projection]
-        done = of.subject_done if not of.live else 0
+        done = of.subject_done if of.state == State.MAKING else 0
         while some := self._log.entries.subjects(projection.subject, done, REBUILD_SUBJECTS_MAX):
             done = some[-1][0]
             subject_ids = [name.partition(":")[2] for _, name in some]
@@ -202,7 +221,7 @@ class Populations:
             yield names[name], [(one.position, Entry.FromString(one.data)) for one in stored]
 
     def _live(self, name: str) -> Generation:
-        live = self.generations.find(name, live=True)
+        live = self.generations.find(name, State.LIVE)
         assert live is not None, f"{name} was not prepared"  # noqa: S101
         return live
 

@@ -76,10 +76,10 @@ generation = sa.Table(
     sa.Column("generation", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("projection", sa.Text, nullable=False),
     sa.Column("version", sa.BigInteger, nullable=False),
-    sa.Column("live", sa.Boolean, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("subject_done", sa.BigInteger, nullable=False),
-    comment="The tables of a projection: the one in use, and one being built beside it.",
+    comment="The tables of a projection: those in use, being made, or no longer wanted.",
 )
 
 period = sa.Table(

@@ -39,6 +39,7 @@ class Writer:
         self._waiting: deque[tuple[Append, Future[Appended]]] = deque()
         self._wake = threading.Condition()
         self._refusal: LedgerError | None = None
+        self._has_failed = False
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
@@ -74,7 +75,7 @@ class Writer:
             try:
                 outcomes = self._append([append for append, _ in group])
             except LedgerError as error:
-                for _, future in group:
+                for _, future in group + (self._abandon() if self._has_failed else []):
                     future.set_exception(error)
                 continue
             for (_, future), outcome in zip(group, outcomes, strict=True):
@@ -97,6 +98,13 @@ class Writer:
         return [one for one in group if one[1].set_running_or_notify_cancel()] or (
             self._next() if group else []
         )
+
+    def _abandon(self) -> list[tuple[Append, Future[Appended]]]:
+        """What waits and will not be written."""
+        with self._wake:
+            group = [one for one in self._waiting if one[1].set_running_or_notify_cancel()]
+            self._waiting.clear()
+        return group
 
     def _append(self, appends: list[Append]) -> list[Appended | IntegrityError]:
         for attempt in range(1, ATTEMPTS_MAX + 1):
@@ -129,6 +137,7 @@ class Writer:
         refusal = LedgerError(
             ErrorReason.ERROR_REASON_OUTCOME_UNKNOWN, "the database failed; the ledger stops"
         )
+        self._has_failed = True
         self._refuse(refusal)
         self._on_failure()
         return refusal

@@ -92,6 +92,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Said by the client: nobody answers at the address, or the connection broke. An append may still
     be kept: send the same ids again.
     """
+    ERROR_REASON_UNKNOWN_EVENT_TYPE: _ErrorReason.ValueType  # 31
+    """A filter names a kind of event that the words do not have, and would match nothing for ever."""
     ERROR_REASON_TOO_LARGE: _ErrorReason.ValueType  # 30
     """Said by the client: a message larger than the server takes. Send fewer events at a time."""
 
@@ -166,6 +168,8 @@ ERROR_REASON_UNREACHABLE: ErrorReason.ValueType  # 29
 """Said by the client: nobody answers at the address, or the connection broke. An append may still
 be kept: send the same ids again.
 """
+ERROR_REASON_UNKNOWN_EVENT_TYPE: ErrorReason.ValueType  # 31
+"""A filter names a kind of event that the words do not have, and would match nothing for ever."""
 ERROR_REASON_TOO_LARGE: ErrorReason.ValueType  # 30
 """Said by the client: a message larger than the server takes. Send fewer events at a time."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -1,5 +1,6 @@
 """Alembic owns the tables: their versions, and bringing a database up to the latest."""
 
+import threading
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -7,6 +8,9 @@ import sqlalchemy as sa
 from ledger.errors import StartupError
 
 LATEST = "0001"
+HERE = Path(__file__).parent
+ATTEMPTS_MAX = 6
+RETRY_S = 0.3
 
 
 def revision_of(engine: sa.Engine) -> str | None:
@@ -19,14 +23,37 @@ def revision_of(engine: sa.Engine) -> str | None:
 
 def upgrade(engine: sa.Engine) -> None:
     """Bring the tables to the latest version."""
-    if revision_of(engine) == LATEST:
-        return
+    for attempt in range(1, ATTEMPTS_MAX + 1):
+        if _is_latest(engine):
+            return
+        try:
+            _upgrade(engine)
+        except sa.exc.DBAPIError:
+            # Another process that starts on the same database makes the same tables.
+            if attempt == ATTEMPTS_MAX:
+                raise
+            threading.Event().wait(RETRY_S * attempt)
+
+
+def _is_latest(engine: sa.Engine) -> bool:
+    """Raises StartupError for tables of an edition that this one does not know."""
+    found = revision_of(engine)
+    known = {path.name.partition("_")[0] for path in (HERE / "versions").glob("[0-9]*.py")}
+    if found is not None and found not in known:
+        raise StartupError(
+            f"the tables have version {found}, which this edition does not have: its latest is "
+            f"{LATEST}"
+        )
+    return found == LATEST
+
+
+def _upgrade(engine: sa.Engine) -> None:
     # Imported here because it takes most of a second, and only a new database needs it.
     from alembic import command
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("script_location", str(HERE))
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

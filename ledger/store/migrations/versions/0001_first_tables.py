@@ -37,11 +37,11 @@ def upgrade() -> None:
         sa.Column("generation", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("projection", sa.Text(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
-        sa.Column("live", sa.Boolean(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("subject_done", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("log", "generation"),
-        comment="The tables of a projection: the one in use, and one being built beside it.",
+        comment="The tables of a projection: those in use, being made, or no longer wanted.",
     )
     op.create_table(
         "head",
