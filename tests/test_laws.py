@@ -57,6 +57,7 @@ from ledger.v1.custody_query_service_pb2 import (
     ChildSeparations,
     Custody,
     CustodyStatus,
+    FamilyLink,
     GetFamilyRequest,
     GetPersonRequest,
     GetPersonTimelineRequest,
@@ -100,14 +101,6 @@ def tried(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]]
             HealthCheck.data_too_large,
         ],
     )
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _impatient() -> Iterator[None]:
-    """A ledger is closed after each history: its follower is not waited for."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ledger.store.log.POLL_S", 0.005)
-        yield
 
 
 @contextmanager
@@ -837,63 +830,58 @@ def reached(links: set[tuple[str, str]], person: str) -> set[str]:
 def test_a_link_once_asserted_is_in_every_later_answer_whatever_is_recorded(
     database_url: str, history: History, data: st.DataObject
 ) -> None:
+    """From either side, at whatever moment is asked about; a retraction only marks it."""
     with opened(database_url) as ledger:
         append_all(ledger, history)
         for size in some_of(data, list(range(1, len(history.events) + 1)), 3):
             told = history.events[:size]
-            voided = history.voided(size)
-            as_of_us = data.draw(st.sampled_from([LATER_US, *edges(history)]))
-            # A fact known to the month takes effect some time in the month.
-            surely = {
-                pair
-                for one in told
-                if start_of(one) + MONTH_US <= as_of_us
-                for pair in linked_by(one)
-            }
-            maybe = {p for one in told if start_of(one) <= as_of_us for p in linked_by(one)}
+            links = {pair for one in told for pair in linked_by(one)}
+            then = basis(data.draw(st.sampled_from(edges(history))), at_size=size)
             for person in history.people:
                 if not history.about(person, size):
                     continue
-                then = basis(as_of_us, at_size=size)
                 reply = get_family(ledger, GetFamilyRequest(person_id=person, basis=then))
                 members = {one.person_id: one for one in reply.members}
-                assert reached(surely, person) <= members.keys() <= reached(maybe, person)
+                assert members.keys() == reached(links, person)
+                assert {one.person_id for one in reply.members if one.removes == 1} == {
+                    relative for one, relative in links if one == person
+                }
                 herself = get_person(ledger, GetPersonRequest(person_id=person, basis=then))
                 assert herself.links == members[person].links
-                for _, relative in (pair for pair in surely if pair[0] == person):
-                    assert members[relative].removes == 1
-                for one in told:
-                    if start_of(one) + MONTH_US > as_of_us:
-                        continue
-                    for relative in (b for a, b in linked_by(one) if a == person):
-                        (link,) = (
-                            link
-                            for link in members[person].links
-                            if link.relative_id == relative and one.event_id in link.event_ids
-                        )
-                        stands = not set(link.event_ids) <= voided
-                        assert link.status == (
-                            LinkStatus.LINK_STATUS_ASSERTED
-                            if stands
-                            else LinkStatus.LINK_STATUS_RETRACTED
-                        )
+                require_every_assertion(herself.links, person, told, history.voided(size))
             for family_id in FAMILIES:
                 recorded = {
                     member
                     for one in told
                     if one.family_group_formed.family_id == family_id
-                    and start_of(one) + MONTH_US <= as_of_us
                     for member in one.family_group_formed.member_ids
                 }
                 if recorded:
-                    reply = get_family(
-                        ledger,
-                        GetFamilyRequest(family_id=family_id, basis=basis(as_of_us, at_size=size)),
-                    )
+                    question = GetFamilyRequest(family_id=family_id, basis=then)
+                    reply = get_family(ledger, question)
                     nearest = {one.person_id for one in reply.members if one.removes == 0}
-                    assert recorded <= nearest
-                    everybody = {one.person_id for one in reply.members}
-                    assert all(reached(surely, one) <= everybody for one in recorded)
+                    assert nearest == recorded
+                    assert {one.person_id for one in reply.members} == set().union(
+                        *(reached(links, one) for one in recorded)
+                    )
+
+
+def require_every_assertion(
+    links: Sequence[FamilyLink], person: str, told: list[Event], voided: set[str]
+) -> None:
+    """Each assertion is named by one link, which stands while any of its assertions does."""
+    for one in told:
+        for relative in (b for a, b in linked_by(one) if a == person):
+            (link,) = (
+                link
+                for link in links
+                if link.relative_id == relative and one.event_id in link.event_ids
+            )
+            assert link.status == (
+                LinkStatus.LINK_STATUS_RETRACTED
+                if set(link.event_ids) <= voided
+                else LinkStatus.LINK_STATUS_ASSERTED
+            )
 
 
 # Proof. Nothing of `ledger.merkle` is used here.
