@@ -116,6 +116,11 @@ def _zones() -> frozenset[str]:
     return frozenset((files("tzdata") / "zones").read_text(encoding="utf-8").split())
 
 
+def is_id(text: str) -> bool:
+    """Whether a text is an id: a UUID in lower case."""
+    return bool(_ID.fullmatch(text))
+
+
 def is_time(time: Timestamp) -> bool:
     """Whether a Timestamp is one: of the years 1 to 9999, with a fraction of a second."""
     return YEAR_1_S <= time.seconds <= YEAR_9999_S and 0 <= time.nanos < 1_000_000_000  # noqa: PLR2004
@@ -141,6 +146,8 @@ def _time_faults(event: Event, path: str, now_us: int) -> Iterator[Fault]:
     if us > now_us + FUTURE_TOLERANCE_US:
         yield ErrorReason.ERROR_REASON_VALID_TIME_IN_FUTURE, f"{path}.time", "later than now"
 
+
+_ID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 
 # Line ends and tabs are part of what people write; the rest breaks terminals, logs and databases.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")

@@ -15,7 +15,8 @@ from ledger.store import migrations
 from ledger.store.audit import Verdict, verify
 from ledger.store.database import Database
 from ledger.store.follower import Follower
-from ledger.store.log import CUSTODY, Log
+from ledger.store.log import Log
+from ledger.store.logs import CUSTODY
 from ledger.store.populations import Populations, Progress
 from ledger.store.writer import Writer
 from ledger.v1.basis_pb2 import Basis, Stamp

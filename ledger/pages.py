@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError
 
-from ledger.entry import is_time
+from ledger.entry import is_id, is_time
 from ledger.errors import refuse
 from ledger.ledger import CATCH_UP_WAIT_S, Ledger, Moment
 from ledger.store.generations import Generation
@@ -92,7 +92,12 @@ def _resume(page_token: str, digest: bytes, size: int) -> tuple[Moment, str] | N
         token = PageToken.FromString(base64.b64decode(page_token, altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, DecodeError):
         token = PageToken()
-    if token.question != digest or token.size > size or not is_time(token.as_of_time):
+    if (
+        token.question != digest
+        or token.size > size
+        or not is_time(token.as_of_time)
+        or not is_id(token.after)
+    ):
         raise refuse(
             [
                 (

@@ -84,10 +84,11 @@ def test_one_link_is_told_once_and_another_kind_beside_it(): ...
                                   family of c-1: unknown
                                   family of family-1: unknown
     as of day 3, known at day 5:  family of c-1: c-1; then m-1
-    as of day 2, known at day 5:  relatives of c-1: not recorded
-                                  family of c-1: c-1
+    as of day 2, known at day 5:  relatives of c-1: m-1 by FamilyGroupFormed
+                                  family of c-1: c-1; then m-1
 """)
-def test_a_link_is_known_from_when_it_was_recorded_and_true_from_its_day(): ...
+def test_a_link_is_known_from_when_it_was_recorded_and_shown_for_every_moment():
+    """Who belongs together does not begin on the day that somebody wrote it down."""
 
 
 # How far it reaches.
@@ -127,9 +128,9 @@ def test_a_family_that_is_linked_in_a_ring_has_each_member_once_at_the_nearest_r
     day 1     day 1   a: family-1 formed of c-1 and m-1
     day 4     day 4   b: family-1 formed of m-1 and c-2
 
-    as of day 1:  family of family-1: c-1 and m-1
-    as of day 4:  family of family-1: c-1, c-2 and m-1
-                  family of c-2: c-2; then m-1; then c-1
+    as of day 1, known at day 1:  family of family-1: c-1 and m-1
+    as of day 4:                  family of family-1: c-1, c-2 and m-1
+                                  family of c-2: c-2; then m-1; then c-1
 """)
 def test_a_family_recorded_again_with_others_keeps_those_it_had(): ...
 

@@ -10,7 +10,8 @@ from ledger.errors import StartupError
 from ledger.store import migrations
 from ledger.store.audit import PROBLEMS_MAX, Problem, Verdict, verify
 from ledger.store.database import Database
-from ledger.store.log import CUSTODY, Log
+from ledger.store.log import Log
+from ledger.store.logs import CUSTODY
 from ledger.store.populations import Populations
 from projections.projection import Projection
 

@@ -23,7 +23,6 @@ from eventsourcing.persistence import IntegrityError, ProgrammingError
 
 from ledger import merkle
 from ledger.entry import same, seal
-from ledger.errors import StartupError
 from ledger.store.batch import (
     Append,
     Appended,
@@ -33,11 +32,11 @@ from ledger.store.batch import (
 )
 from ledger.store.database import Database
 from ledger.store.entries import Entries, Stored, pack, unpack
+from ledger.store.logs import CUSTODY, find_or_make
 from ledger.store.reading import PAGE_MAX, POLL_S, Reading, Subscription
 from ledger.store.tables import entry, entry_subject, head, term
 from ledger.store.tree import Tree
 
-CUSTODY = "custody"
 EVENT_ID_SIZE = 16
 
 
@@ -62,17 +61,13 @@ class Log(DCBRecorder):
         *,
         must_exist: bool = False,
     ) -> None:
-        """`clock` gives microseconds since 1970 UTC. Makes the log if it is not there yet.
-
-        Raises StartupError where it must be there: when it is only looked at, and when a database
-        has others but not the one it is kept for, which somebody must have renamed.
-        """
+        """`clock` gives microseconds since 1970 UTC. As to the rest, see `logs.find_or_make`."""
         self._database = database
         self._clock = clock
         self._lock = threading.Lock()
         self._grown = threading.Condition()
         self._wakes = 0
-        self._id = _find_or_make(database, name, must_exist=must_exist)
+        self._id = find_or_make(database, name, must_exist=must_exist)
         self.entries = Entries(database, self._id)
         self.tree = Tree(database, self._id)
 
@@ -303,27 +298,3 @@ def _is_meant(event: DCBEvent, query: DCBQuery) -> bool:
         (not item.types or event.type in item.types) and set(item.tags) <= set(event.tags)
         for item in query.items
     )
-
-
-def _find_or_make(database: Database, name: str, *, must_exist: bool) -> int:
-    """The number of the log of this name."""
-    logs = sa.select(head.c.name, head.c.log)
-    with database.reading.connect() as connection:
-        found = {row.name: row.log for row in connection.execute(logs)}
-    if name in found:
-        return int(found[name])
-    if must_exist or (found and name == CUSTODY):
-        others = ", ".join(sorted(found)) or "none"
-        raise StartupError(f"the database has no log named {name}; it has: {others}")
-    with database.writing() as connection:
-        connection.execute(
-            sa.text(
-                "INSERT INTO head (log, name, size, record_us, term_count) "
-                "SELECT COALESCE(MAX(log), 0) + 1, :name, 0, 0, 0 FROM head WHERE 1 = 1 "
-                "ON CONFLICT (name) DO NOTHING"
-            ),
-            {"name": name},
-        )
-        return int(
-            connection.execute(sa.select(head.c.log).where(head.c.name == name)).scalar_one()
-        )
