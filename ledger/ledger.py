@@ -72,6 +72,11 @@ class Ledger:
         self._follower = Follower(self.log, self.populations)
         self.stopping = threading.Event()
 
+    @property
+    def place(self) -> str:
+        """The database, without a password that its URL may hold."""
+        return self._database.url.render_as_string()
+
     def close(self) -> None:
         """End watches, write what waits, bring the tables up to it, let go of the database."""
         self.stopping.set()

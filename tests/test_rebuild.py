@@ -110,6 +110,7 @@ def test_more_subjects_in_one_append_than_a_statement_takes(open_ledger) -> None
         ],
     )
 
+    ledger.populations.catch_up()
     found = list_roster(ledger, ListRosterRequest(agency="CBP", count_only=True))
     assert found.total_size == 25_000
 

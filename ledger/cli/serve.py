@@ -86,9 +86,10 @@ def run(
 
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: ended.set())
-    server = Server(Ledger(database, on_failure=fail), listen)
+    ledger = Ledger(database, on_failure=fail)
+    server = Server(ledger, listen)
     typer.echo(
-        f"ledger: ready, serving {database} at {server.address} "
+        f"ledger: ready, serving {ledger.place} at {server.address} "
         "(without certificates: for this machine only)",
         err=True,
     )

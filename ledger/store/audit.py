@@ -8,18 +8,17 @@ else kept (RFC 9162, 2.1.4): give it to `verify`.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from google.protobuf.message import DecodeError
 
 from ledger import merkle
 from ledger.entry import kind_of, subjects_of
 from ledger.store.database import Database
-from ledger.store.entries import Entries, unpack
+from ledger.store.entries import Entries
+from ledger.store.suspect import SuspectRow, event_of, numbers_of, suspect_row
 from ledger.store.tables import entry, entry_subject, head, term, tile
-from ledger.v1.event_pb2 import Entry, Event
+from ledger.v1.event_pb2 import Event
 
 CHUNK = 2_000
 PROBLEMS_MAX = 20
@@ -62,8 +61,8 @@ def verify(
 ) -> Verdict:
     """Hash every entry again and compare everything with it.
 
-    `checkpoints` are (size, root) that somebody kept from earlier. Stops at twenty problems. Sees
-    the log as it is at the beginning, whatever is appended meanwhile.
+    `checkpoints` are (size, root) that somebody kept from earlier. Names the first twenty problems.
+    Sees the log as it is at the beginning, whatever is appended meanwhile.
     """
     with database.snapshot() as connection:
         audit = _Audit(connection, Entries(database, log), log)
@@ -81,11 +80,13 @@ class _Audit:
         self._entries = entries
         self._log = log
         self._tiles: dict[merkle.Tile, bytes] = {}
-        self._about = 0
-        row = connection.execute(sa.select(head).where(head.c.log == log)).one()
-        self._size, self._record_us = row.size, row.record_us
-        self._term_count = row.term_count
+        row = connection.execute(sa.select(head).where(head.c.log == log)).one_or_none()
+        self._size = row.size if row else 0
+        self._record_us = row.record_us if row else 0
+        self._term_count = row.term_count if row else 0
         self._verdict = Verdict(0, merkle.EMPTY_ROOT)
+        if row is None:
+            self._verdict.problems.append(Problem(1, "the log has no head"))
 
     def broken_off(self) -> Verdict:
         """The verdict where the database itself cannot be read on."""
@@ -98,7 +99,7 @@ class _Audit:
     ) -> Verdict:
         verdict = self._verdict
         size, last_us = 0, 0
-        while size < self._size and len(verdict.problems) < PROBLEMS_MAX:
+        while size < self._size:
             rows = self._rows(size)
             if not rows:
                 break
@@ -110,59 +111,62 @@ class _Audit:
             verdict.size = size
             verdict.root = merkle.root(size, lambda _: self._tiles)
             progress(size, self._size)
-        if len(verdict.problems) < PROBLEMS_MAX:
-            verdict.problems += self._whole(size, last_us)
-            verdict.problems += self._tree(size)
+        verdict.problems += self._ends(size)
+        verdict.problems += self._tree()
+        verdict.problems += self._strays()
+        # What follows from a fault that was found already would name another place for it.
+        if verdict.ok:
+            verdict.problems += self._counts(size, last_us)
             verdict.problems += self._kept(size, checkpoints)
         verdict.problems = sorted(verdict.problems, key=lambda one: one.position)[:PROBLEMS_MAX]
         return verdict
 
-    def _rows(self, size: int) -> list[Any]:
-        return list(
-            self._connection.execute(
-                sa.select(entry)
-                .where(entry.c.log == self._log, entry.c.position > size)
-                .order_by(entry.c.position)
-                .limit(CHUNK)
-            )
+    def _rows(self, size: int) -> list[SuspectRow]:
+        """The next entries. What is of another kind than its column counts as not there."""
+        rows = self._connection.execute(
+            sa.select(entry)
+            .where(entry.c.log == self._log, entry.c.position > size)
+            .order_by(entry.c.position)
+            .limit(CHUNK)
         )
+        return [suspect_row(row) for row in rows]
 
-    def _check(self, rows: Sequence[Any], size: int, last_us: int) -> int:
+    def _check(self, rows: Sequence[SuspectRow], size: int, last_us: int) -> int:
         """Compare the columns and indexes of some entries with their bytes."""
-        problems = self._verdict.problems
-        events = {row.position: _event(row.data) for row in rows}
+        events = {row.position: event_of(row.data) for row in rows}
         voided = self._voided(event for event, _ in events.values() if event)
-        numbers = {n for row in rows for n in (row.type, *unpack(row.subjects))}
+        numbers = {n for row in rows for n in (row.type, *row.subjects)}
         names = self._entries.names(self._connection, numbers)
         indexed = self._indexed(rows[0].position, rows[-1].position, numbers)
         for expected, row in enumerate(rows, size + 1):
             if row.position != expected:
-                problems.append(Problem(expected, "the entry is missing"))
+                self._note(expected, "the entry is missing")
                 break
             event, record_us = events[row.position]
             if event is None:
-                problems.append(Problem(row.position, "the entry cannot be read"))
+                self._note(row.position, "the entry cannot be read")
                 continue
             about = subjects_of(event) or voided.get(event.retracted.retracted_event_id, [])
-            found = [names.get(number) for number in unpack(row.subjects)]
-            self._about += len(set(about))
             for wrong, what in (
                 (row.event_id != UUID(event.event_id).bytes, "the column of event ids"),
                 (row.record_us != record_us, "the column of record times"),
                 (row.record_us < last_us, "the order of record times"),
                 (names.get(row.type) != kind_of(event), "the column of types"),
-                (found != about, "the column of subjects"),
+                ([names.get(n) for n in row.subjects] != about, "the column of subjects"),
                 (
-                    any((n, row.position) not in indexed for n in unpack(row.subjects)),
+                    any((n, row.position) not in indexed for n in row.subjects),
                     "the index of subjects",
                 ),
             ):
                 if wrong:
-                    problems.append(
-                        Problem(row.position, f"{what} does not say what the entry says")
-                    )
+                    self._note(row.position, f"{what} does not say what the entry says")
             last_us = row.record_us
         return last_us
+
+    def _note(self, position: int, what: str) -> None:
+        """A problem of an entry. They come in order, so beyond twenty none is the first."""
+        if len(self._verdict.problems) < PROBLEMS_MAX:
+            self._verdict.problems.append(Problem(position, what))
 
     def _voided(self, events: Iterator[Event]) -> dict[str, list[str]]:
         """For each event that these retract, whom it is about."""
@@ -174,7 +178,7 @@ class _Audit:
         stored = self._entries.find_on(self._connection, [UUID(one).bytes for one in ids])
         found = {}
         for event_id, one in stored.items():
-            event, _ = _event(one.data)
+            event, _ = event_of(one.data)
             if event is not None:
                 found[str(UUID(bytes=event_id))] = subjects_of(event)
         return found
@@ -194,26 +198,29 @@ class _Audit:
             found |= {(number, position) for number, position in rows}
         return found
 
-    def _whole(self, size: int, last_us: int) -> Iterator[Problem]:
-        """Nothing is missing at the end, and nothing is found that no entry names."""
+    def _ends(self, size: int) -> Iterator[Problem]:
+        """The log ends where it says."""
         if size != self._size:
             yield Problem(size + 1, f"the log says that it has {self._size} entries")
-        beyond = sa.select(sa.func.count()).where(
-            entry.c.log == self._log, entry.c.position > self._size
+        outside = sa.select(sa.func.min(entry.c.position), sa.func.max(entry.c.position)).where(
+            entry.c.log == self._log
         )
-        if self._connection.execute(beyond).scalar_one():
+        first, last = self._connection.execute(outside).one()
+        if first is not None and first < 1:
+            yield Problem(1, "there are entries before the first")
+        if last is not None and last > self._size:
             yield Problem(self._size + 1, "there are entries beyond the size of the log")
+
+    def _counts(self, size: int, last_us: int) -> Iterator[Problem]:
+        """What the log says of itself, and nothing that no entry names."""
         if self._record_us < last_us:
             yield Problem(size, "the log says that it was last written before this entry")
         terms = sa.select(sa.func.count(), sa.func.max(term.c.id)).where(term.c.log == self._log)
         count, last = self._connection.execute(terms).one()
         if (count, last or 0) != (self._term_count, self._term_count):
             yield Problem(1, f"the log says that it names {self._term_count} terms")
-        about = sa.select(sa.func.count()).where(entry_subject.c.log == self._log)
-        if self._connection.execute(about).scalar_one() != self._about:
-            yield self._stray()
 
-    def _stray(self) -> Problem:
+    def _strays(self) -> Iterator[Problem]:
         """The first row of the index of subjects that its entry does not name."""
         rows = self._connection.execute(
             sa.select(entry_subject.c.subject, entry_subject.c.position, entry.c.subjects)
@@ -228,59 +235,51 @@ class _Audit:
                 )
             )
             .where(entry_subject.c.log == self._log)
-            .order_by(entry_subject.c.position)
         )
-        for number, position, subjects in rows:
-            if subjects is None or number not in unpack(subjects):
-                return Problem(position, "the index of subjects names one that the entry does not")
-        return Problem(1, "the index of subjects does not have the entries' number of rows")
+        strays = [
+            position
+            for number, position, packed in rows
+            if packed is None or number not in numbers_of(packed)
+        ]
+        if strays:
+            what = "the index of subjects names one that the entry does not"
+            yield Problem(max(min(strays), 1), what)
 
-    def _tree(self, size: int) -> Iterator[Problem]:
-        """The stored tiles are those of the entries."""
-        for row in self._connection.execute(sa.select(tile).where(tile.c.log == self._log)):
-            made = self._tiles.get((row.level, row.tile), b"")
-            if row.hashes == made:
+    def _tree(self) -> list[Problem]:
+        """The stored tiles are those of the entries: the lowest level at fault says where."""
+        rows = self._connection.execute(sa.select(tile).where(tile.c.log == self._log))
+        stored = {(row.level, row.tile): row.hashes for row in rows}
+        found: dict[int, list[Problem]] = {}
+        for at in sorted({*stored, *self._tiles}):
+            level, index = at
+            kept, made = stored.get(at, b""), self._tiles.get(at, b"")
+            if kept == made:
                 continue
-            width = merkle.HASH_SIZE
-            count = max(len(row.hashes), len(made)) // width or 1
-            first = next(
-                (
-                    i
-                    for i in range(count)
-                    if row.hashes[i * width : (i + 1) * width] != made[i * width : (i + 1) * width]
-                ),
-                0,
-            )
-            leaf = (row.tile * merkle.TILE_WIDTH + first) << merkle.TILE_HEIGHT * row.level
-            yield Problem(min(leaf + 1, max(size, 1)), "the entry is not the one that was hashed")
-        stored = {
-            (level, index)
-            for level, index in self._connection.execute(
-                sa.select(tile.c.level, tile.c.tile).where(tile.c.log == self._log)
-            )
-        }
-        for level, index in sorted(self._tiles.keys() - stored):
-            leaf = index * merkle.TILE_WIDTH << merkle.TILE_HEIGHT * level
-            yield Problem(leaf + 1, "a tile of the tree is missing")
+            leaf = (
+                index * merkle.TILE_WIDTH + _first_other(kept, made)
+            ) << merkle.TILE_HEIGHT * level
+            what = "the entry is not the one that was hashed" if kept else "a tile is missing"
+            found.setdefault(level, []).append(Problem(leaf + 1, what))
+        return found[min(found)] if found else []
 
     def _kept(self, size: int, checkpoints: Sequence[tuple[int, bytes]]) -> Iterator[Problem]:
         """The log still begins with what somebody saw of it."""
-        for kept_size, kept_root in checkpoints:
+        agreed = 0
+        for kept_size, kept_root in sorted(checkpoints):
             if kept_size > size:
                 yield Problem(size + 1, f"a checkpoint was kept of {kept_size} entries")
-            elif merkle.root(kept_size, lambda _: self._tiles) != kept_root:
-                yield Problem(
-                    1, f"the first {kept_size} entries do not have the root that was kept of them"
-                )
+            elif merkle.root(kept_size, lambda _: self._tiles) == kept_root:
+                agreed = kept_size
+            else:
+                what = f"the first {kept_size} entries do not have the root that was kept of them"
+                yield Problem(agreed + 1, what)
 
 
-def _event(data: bytes) -> tuple[Event | None, int]:
-    """The event in the bytes of an entry and its record time; None: they cannot be read."""
-    try:
-        made = Entry.FromString(data)
-        UUID(made.event.event_id)
-    except (DecodeError, ValueError):
-        return None, 0
-    if made.event.WhichOneof("fact") is None:
-        return None, 0
-    return made.event, made.record_time.ToMicroseconds()
+def _first_other(kept: bytes, made: bytes) -> int:
+    """The number of the first hash in which two tiles differ."""
+    width = merkle.HASH_SIZE
+    for number in range(max(len(kept), len(made)) // width):
+        part = slice(number * width, (number + 1) * width)
+        if kept[part] != made[part]:
+            return number
+    return 0

@@ -144,6 +144,8 @@ class Database:
             "journal_mode=WAL",
             "synchronous=FULL",
             "wal_autocheckpoint=0",
+            # Gives back what a checkpoint has moved: otherwise every append would find it large.
+            f"journal_size_limit={WAL_PAGES_MAX * 4096 // 2}",
             "cache_size=-65536",
         ):
             connection.execute(f"PRAGMA {pragma}").fetchall()

@@ -124,13 +124,15 @@ class Generations:
         """Delete tables, some rows at a time, so that nobody waits for it."""
         keys = (period.c.population, period.c.valid_from, period.c.subject, period.c.known_from)
         theirs = (period.c.log == self._log, period.c.generation == of.number)
-        some = sa.select(*keys).where(*theirs).limit(DELETE_MAX)
-        deleted = -1
-        while deleted:
+        # Up to a bound in the order of the key: a list of keys is planned badly by PostgreSQL.
+        beyond = sa.select(*keys).where(*theirs).order_by(*keys).offset(DELETE_MAX).limit(1)
+        more = True
+        while more:
             with self._database.writing() as connection:
-                deleted = connection.execute(
-                    sa.delete(period).where(*theirs, sa.tuple_(*keys).in_(some))
-                ).rowcount
+                bound = connection.execute(beyond).one_or_none()
+                some = sa.tuple_(*keys) < tuple(bound) if bound else sa.true()
+                connection.execute(sa.delete(period).where(*theirs, some))
+                more = bound is not None
         with self._database.writing() as connection:
             connection.execute(sa.delete(generation).where(*self._is(of)))
 
