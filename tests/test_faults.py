@@ -579,7 +579,7 @@ class Senders:
 def test_a_killed_process_loses_and_doubles_nothing(database_url: str) -> None:
     sent, chance = Sent(), random.Random(3)
     senders = Senders(sent)
-    for _ in range(6):
+    for _ in range(5):
         served = Served(database_url)
         enough = senders.run(served.address, chance.randrange(5, 60))
         assert enough.wait(60)
@@ -947,6 +947,24 @@ def test_several_appends_of_one_transaction_are_each_kept_once(
     assert positions == list(range(1, 12))
     assert ledger.log.entries.size() == 11
     assert verify(ledger._database, ledger.log.id).ok
+
+
+@on_postgresql
+def test_another_process_may_append_between_two_tries(open_ledger: Any) -> None:
+    """As many events as were lost, so that the tree looks as if it had grown as expected."""
+    ledger, other = open_ledger(name="shared"), open_ledger(name="shared")
+    append_events(ledger, request_of(3), 20)
+
+    def lose_and_be_overtaken(connection: sa.Connection) -> None:
+        lose_before(connection)
+        append_events(other, request_of(4), 20)
+
+    with listening("commit", Commits(lose_and_be_overtaken)):
+        receipts = append_events(ledger, request_of(4), 20).receipts
+    append_events(ledger, request_of(300), 20)
+
+    assert [one.position for one in receipts] == [8, 9, 10, 11]
+    assert verify(ledger._database, ledger.log.id).problems == []
 
 
 @on_sqlite

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ from ledger.store import migrations
 from ledger.store.audit import verify
 from ledger.store.database import Database
 from ledger.store.log import Append, Appended, LedgerEvent, Log
-from ledger.store.tables import generation, metadata
+from ledger.store.tables import metadata
 from ledger.v1.audit_service_pb2 import (
     GetCheckpointRequest,
     GetConsistencyProofRequest,
@@ -209,7 +209,7 @@ database = Database(url)
 log, chance = Log(database, now_us, name), random.Random(seed)
 print("ready", flush=True)
 sys.stdin.readline()
-for _ in range(10):
+for _ in range(15):
     events = batch(chance.randrange(1, 8))
     last = log.append(events)
     for position, one in enumerate(events, last - len(events) + 1):
@@ -220,10 +220,10 @@ database.close()
 
 @on_one_postgresql
 def test_several_processes_append_to_one_log(database: Database, database_url: str) -> None:
-    processes = [start(APPENDER, database_url, "shared", str(seed)) for seed in range(3)]
+    processes = [start(APPENDER, database_url, "shared", str(seed)) for seed in range(2)]
     go(processes)
     outputs = [one.communicate(timeout=60)[0] for one in processes]
-    assert [one.returncode for one in processes] == [0, 0, 0]
+    assert [one.returncode for one in processes] == [0, 0]
 
     said = sorted(
         (int(position), event_id, seed)
@@ -272,13 +272,12 @@ Ledger(sys.argv[1]).close()
 
 @on_one_postgresql
 def test_several_processes_may_start_on_an_empty_database_at_once(database_url: str) -> None:
-    processes = [start(STARTER, database_url) for _ in range(3)]
+    processes = [start(STARTER, database_url) for _ in range(2)]
     go(processes)
-    assert [one.wait(60) for one in processes] == [0, 0, 0]
+    assert [one.wait(60) for one in processes] == [0, 0]
 
-    with closing(Database(database_url)) as opened, opened.engine.connect() as connection:
-        tables = connection.execute(sa.select(generation.c.projection, generation.c.live))
-        assert sorted(tables.fetchall()) == [(name, True) for name in WITH_TABLES]
+    with closing(Ledger(database_url)) as ledger:
+        broad_run(ledger)
 
 
 def test_two_logs_of_a_database_have_their_own_order_tree_and_ids(database: Database) -> None:
@@ -291,6 +290,21 @@ def test_two_logs_of_a_database_have_their_own_order_tree_and_ids(database: Data
     assert [verify(database, log.id).problems for log in (one, two)] == [[], []]
     assert one.tree.root(3) != two.tree.root(3)
     assert Log(database, ticking(), "one").id == one.id != two.id
+
+
+def test_the_same_content_in_other_bytes_is_the_same_event(database: Database) -> None:
+    """Another version of the library may write the fields of an event in another order."""
+    log, made = Log(database, now_us, "log"), booked(str(uuid.uuid4()))
+    fields = [Event(**{field.name: value}) for field, value in made.ListFields()]
+    otherwise = b"".join(one.SerializeToString() for one in reversed(fields))
+    assert otherwise != encode(made)
+
+    assert log.append([ledger_event(made)]) == 1
+    again = replace(ledger_event(made), data=otherwise)
+    assert log.append([again]) == 1
+
+    assert log.entries.size() == 1
+    assert verify(database, log.id).ok
 
 
 # Waiting appends.
