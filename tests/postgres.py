@@ -8,7 +8,6 @@ everybody. So only the wheel's programs are used, and as root they run as `nobod
 """
 
 import atexit
-import ctypes
 import importlib.util
 import itertools
 import os
@@ -24,7 +23,9 @@ from typing import Self
 import psycopg
 
 _NOBODY = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-_prctl = ctypes.CDLL(None).prctl  # looked up here: a forked child should do as little as possible
+# By a program of its own, because a child forked beside gRPC's threads must run no Python.
+_SETPRIV = shutil.which("setpriv")
+_DIE_WITH_PARENT = [_SETPRIV, "--pdeathsig", "QUIT", "--"] if _SETPRIV else []
 
 
 def find_versions() -> dict[str, Path]:
@@ -163,12 +164,9 @@ class Server:
             raise RuntimeError(f"initdb failed:\n{self._log.read_text()}")
 
     def _spawn(self, program: str, *arguments: str | Path) -> subprocess.Popen[bytes]:
-        def die_with_parent() -> None:
-            _prctl(1, signal.SIGQUIT)  # PR_SET_PDEATHSIG
-
         with self._log.open("ab") as log:
             return subprocess.Popen(
-                [self._bin_dir / program, *arguments],
+                [*_DIE_WITH_PARENT, self._bin_dir / program, *arguments],
                 cwd=self._directory,  # a place that the server's user may enter
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -177,5 +175,4 @@ class Server:
                 group=_NOBODY and _NOBODY.pw_gid,
                 extra_groups=_NOBODY and [],
                 start_new_session=True,  # Ctrl-C is for pytest, which then stops the server
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - it makes a single system call
             )

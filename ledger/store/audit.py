@@ -65,17 +65,22 @@ def verify(
     Sees the log as it is at the beginning, whatever is appended meanwhile.
     """
     with database.snapshot() as connection:
-        audit = _Audit(connection, Entries(database, log), log)
+        verdict = Verdict(0, merkle.EMPTY_ROOT)
         try:
-            return audit.run(checkpoints, progress)
+            audit = _Audit(connection, Entries(database, log), log, verdict)
+            audit.run(checkpoints, progress)
         except sa.exc.DatabaseError:
-            return audit.broken_off()
+            where = verdict.size + 1
+            verdict.problems.append(Problem(where, "the database cannot be read from here"))
+        return verdict
 
 
 class _Audit:
     """One pass over a log."""
 
-    def __init__(self, connection: sa.Connection, entries: Entries, log: int) -> None:
+    def __init__(
+        self, connection: sa.Connection, entries: Entries, log: int, verdict: Verdict
+    ) -> None:
         self._connection = connection
         self._entries = entries
         self._log = log
@@ -84,19 +89,13 @@ class _Audit:
         self._size = row.size if row else 0
         self._record_us = row.record_us if row else 0
         self._term_count = row.term_count if row else 0
-        self._verdict = Verdict(0, merkle.EMPTY_ROOT)
+        self._verdict = verdict
         if row is None:
             self._verdict.problems.append(Problem(1, "the log has no head"))
 
-    def broken_off(self) -> Verdict:
-        """The verdict where the database itself cannot be read on."""
-        verdict = self._verdict
-        verdict.problems.append(Problem(verdict.size + 1, "the database cannot be read from here"))
-        return verdict
-
     def run(
         self, checkpoints: Sequence[tuple[int, bytes]], progress: Callable[[int, int], None]
-    ) -> Verdict:
+    ) -> None:
         verdict = self._verdict
         size, last_us = 0, 0
         while size < self._size:
@@ -119,7 +118,6 @@ class _Audit:
             verdict.problems += self._counts(size, last_us)
             verdict.problems += self._kept(size, checkpoints)
         verdict.problems = sorted(verdict.problems, key=lambda one: one.position)[:PROBLEMS_MAX]
-        return verdict
 
     def _rows(self, size: int) -> list[SuspectRow]:
         """The next entries. What is of another kind than its column counts as not there."""

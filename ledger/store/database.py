@@ -7,10 +7,11 @@ fsync, full_page_writes and synchronous_commit. Both are read back, not assumed.
 import fcntl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -102,10 +103,15 @@ class Database:
         engine = self.engine
         if not self.is_sqlite:
             engine = engine.execution_options(isolation_level="REPEATABLE READ")
-        with engine.begin() as connection:
+        with engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
-            yield connection
+            try:
+                yield connection
+            finally:
+                # Nothing was written; and a file that is broken fails at a commit, too.
+                with suppress(sa.exc.DBAPIError):
+                    connection.rollback()
 
     def checkpoint(self) -> None:
         """Move the write-ahead log of SQLite into the database, if it has grown.
@@ -191,15 +197,22 @@ def is_transient(error: sa.exc.DBAPIError) -> bool:
     """Whether the same transaction may succeed if it is run again."""
     if error.connection_invalidated:
         return True
-    state = getattr(error.orig, "sqlstate", None)
-    if state is not None:
-        return str(state).startswith(_TRANSIENT_STATES)
+    if isinstance(error.orig, psycopg.Error):
+        # Without a state it is not the server's: the connection broke or could not be made.
+        state = error.orig.sqlstate
+        return str(state).startswith(_TRANSIENT_STATES) if state else is_operational(error)
     return "database is locked" in str(error.orig)
+
+
+def is_operational(error: sa.exc.DBAPIError) -> bool:
+    """Whether the fault is in reaching the database rather than in what was asked of it."""
+    return isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
 
 
 def refusal_of(error: Exception) -> LedgerError | None:
     """What a caller is told of a failed read; None: the fault is not the database's."""
-    if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.TimeoutError):
+    unreachable = isinstance(error, sa.exc.DBAPIError) and is_operational(error)
+    if unreachable or isinstance(error, sa.exc.TimeoutError):
         return LedgerError(
             ErrorReason.ERROR_REASON_DATABASE_UNAVAILABLE, "the database does not answer"
         )
