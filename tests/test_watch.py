@@ -155,15 +155,16 @@ def test_a_read_gives_the_log_in_its_order_and_ends(client: Client) -> None:
 
 
 def test_a_read_does_not_see_what_is_appended_after_it_began(client: Client) -> None:
-    append(client, *[registered() for _ in range(450)])
-    answers = client.ledger.ReadEvents(ReadEventsRequest())
+    append(client, *[registered() if i % 2 else identified() for i in range(500)])
+    wanted = only(types=["PersonRegistered"])
+    answers = client.ledger.ReadEvents(ReadEventsRequest(filter=wanted))
     first = next(answers)
-    append(client, registered())
+    append(client, *[registered() for _ in range(10)])
 
     found = [*first.events, *(one for answer in answers for one in answer.events)]
 
-    assert places(found) == list(range(1, 451))
-    assert first.size == 450
+    assert places(found) == list(range(2, 501, 2))
+    assert first.size == 500
 
 
 @pytest.mark.parametrize(
@@ -389,14 +390,19 @@ def test_a_slow_reader_loses_nothing_and_delays_nobody(
             other.wait_for(caught_up_to(count))
             assert places(other.events) == list(range(1, count + 1))
         # Nearly two megabytes wait for a window of 64 kB. No transaction does.
+        # (Others take one for a moment: asked again and again, there is none at some time.)
         if database_url.startswith("sqlite"):
             with closing(raw(database_url)) as connection:
-                busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-                assert busy == 0
+                tries = (connection.execute("PRAGMA wal_checkpoint(TRUNCATE)") for _ in range(500))
+                assert any(one.fetchone()[0] == 0 for one in tries)
         else:
+            held = (
+                "SELECT count(*) FROM pg_stat_activity "
+                "WHERE state LIKE 'idle in trans%' AND datname = current_database()"
+            )
             with direct(database_url) as connection:
-                held = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in trans%'"
-                assert connection.execute(held).fetchone() == (0,)
+                tries = (connection.execute(held) for _ in range(500))
+                assert any(one.fetchone() == (0,) for one in tries)
 
         seen: list[RecordedEvent] = []
         while len(seen) < count:
