@@ -68,7 +68,17 @@ def facts(entries: Iterable[tuple[int, Entry]]) -> list[Fact]:
         else fact
         for fact in known
     ]
-    return sorted(_settle(marked), key=lambda fact: (fact.effective_us, fact.order, fact.position))
+    # Facts that settle at one instant keep the order of their stated times before that of the log,
+    # so that it does not matter which of them was learned first.
+    return sorted(
+        _settle(marked),
+        key=lambda fact: (
+            fact.effective_us,
+            fact.order,
+            start_us(fact.event.valid_time),
+            fact.position,
+        ),
+    )
 
 
 def _settle(known: Sequence[Fact]) -> list[Fact]:
