@@ -6,8 +6,9 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from uuid import UUID
 
 from ledger import merkle
-from ledger.entry import Fault, body_of, encode, faults, filter_faults, kind_of, subjects_of
-from ledger.errors import LedgerError, refuse
+from ledger.caused import causes
+from ledger.entry import Fault, encode, faults, filter_faults, kind_of
+from ledger.errors import LedgerError, Violation, refuse
 from ledger.ledger import Ledger
 from ledger.store.batch import (
     Append,
@@ -16,12 +17,17 @@ from ledger.store.batch import (
     EventIdTakenError,
     LedgerEvent,
     condition_of,
+    unchanged_since,
 )
 from ledger.v1.error_pb2 import ErrorReason
-from ledger.v1.event_pb2 import Entry, Event, Retracted
+from ledger.v1.event_pb2 import Entry, Event
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest, AppendEventsResponse, Receipt
+from ledger.v1.oversight_pb2 import Retracted
+from ledger.v1.view_pb2 import Finding
+from projections.subjects import body_of, subjects_of
 
 RETRACTED = Retracted.DESCRIPTOR.name
+ATTEMPTS_MAX = 5
 
 
 def append_events(
@@ -45,18 +51,54 @@ def append_events(
     ]
     if found:
         raise refuse(found)
-    append = Append(
-        _with_subjects(ledger, request.events),
-        [condition_of(one) for one in request.preconditions],
-        request.validate_only,
-    )
-    appended = _result(ledger.writer.submit(append), timeout_s)
-    return AppendEventsResponse(
-        receipts=list(_receipts(ledger, request, appended)), stamp=ledger.stamp(appended.size)
+    taken = _with_subjects(ledger, request.events)
+    conditions = [condition_of(one) for one in request.preconditions]
+    for _ in range(ATTEMPTS_MAX):
+        size = ledger.log.entries.size()
+        findings = causes(ledger, request.events, size)
+        _require_none(ledger, request, findings)
+        # Who asked to be stopped by findings is not overtaken by others who append about the same.
+        guards = [unchanged_since(taken, size)] if request.strict else []
+        append = Append(taken, [*conditions, *guards], request.validate_only)
+        try:
+            appended = _result(ledger.writer.submit(append), timeout_s, len(conditions))
+        except _OvertakenError:
+            continue
+        return AppendEventsResponse(
+            receipts=list(_receipts(ledger, request, appended)),
+            stamp=ledger.stamp(appended.size),
+            findings=findings or (),
+            findings_sought=findings is not None,
+        )
+    raise LedgerError(
+        ErrorReason.ERROR_REASON_APPENDS_EXHAUSTED, "others append about the same persons"
     )
 
 
-def _result(future: "Future[Appended]", timeout_s: float) -> Appended:
+class _OvertakenError(Exception):
+    """Something was appended about the same persons since their records were looked at."""
+
+
+def _require_none(
+    ledger: Ledger, request: AppendEventsRequest, findings: Sequence[Finding] | None
+) -> None:
+    """Raise FINDINGS for events that cause what the caller asked to be stopped by."""
+    grave = [one for one in findings or () if request.strict and one.severity >= request.strict]
+    ids = {UUID(event.event_id).bytes for event in request.events}
+    # What is there already was decided when it was first sent.
+    if grave and len(ledger.log.entries.find(ids)) < len(ids):
+        raise LedgerError(
+            ErrorReason.ERROR_REASON_FINDINGS,
+            f"{grave[0].field}: {grave[0].message}",
+            violations=[
+                Violation(one.field, " ".join([one.message, *one.known]), one.rule_code)
+                for one in grave
+            ],
+        )
+
+
+def _result(future: "Future[Appended]", timeout_s: float, preconditions: int) -> Appended:
+    """What became of an append; `preconditions` is how many of its conditions the caller set."""
     try:
         return future.result(timeout_s)
     except EventIdTakenError as error:
@@ -70,6 +112,9 @@ def _result(future: "Future[Appended]", timeout_s: float) -> Appended:
             ]
         ) from None
     except ConditionFailedError as error:
+        ours = [index for index in error.indexes if index < preconditions]
+        if not ours:
+            raise _OvertakenError from None
         raise refuse(
             [
                 (
@@ -77,7 +122,7 @@ def _result(future: "Future[Appended]", timeout_s: float) -> Appended:
                     f"preconditions[{index}].no_events_match",
                     "events match that were appended after after_position",
                 )
-                for index in error.indexes
+                for index in ours
             ]
         ) from None
     except FutureTimeoutError:

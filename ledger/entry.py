@@ -1,4 +1,4 @@
-"""Events and entries: what can never make sense, whom an event is about, and the bytes of an entry.
+"""Events and entries: what can never make sense, and the bytes of an entry.
 
 Everything is read off the descriptors, so that a new event needs no line here.
 """
@@ -13,11 +13,12 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from ledger.codes import codes_of
 from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.event_pb2 import Entry, Event
 from ledger.v1.ledger_service_pb2 import EventFilter
-from ledger.v1.options_pb2 import code_list, subject
+from ledger.v1.options_pb2 import code_list
+from projections.codes import codes_of
+from projections.subjects import body_of, named
 from projections.valid_time import start_us, unit_start_us
 
 # Clocks of honest sources differ by so much.
@@ -29,45 +30,9 @@ YEAR_1_S, YEAR_9999_S = -62_135_596_800, 253_402_300_799
 Fault = tuple[ErrorReason.ValueType, str, str]
 
 
-def body_of(event: Event) -> Any:
-    """The message in the event's `fact`."""
-    fact = event.WhichOneof("fact")
-    assert fact is not None  # noqa: S101  # its shape was checked
-    return getattr(event, fact)
-
-
 def kind_of(event: Event) -> str:
     """The name of the message in the event's `fact`, such as "Separated"."""
     return str(body_of(event).DESCRIPTOR.name)
-
-
-@cache
-def _subject_fields(body: Descriptor) -> tuple[tuple[str, str, bool], ...]:
-    """(name, kind of subject, is repeated) of the fields that name whom an event is about."""
-    return tuple(
-        (field.name, field.GetOptions().Extensions[subject], field.is_repeated)
-        for field in body.fields
-        if field.GetOptions().HasExtension(subject)
-    )
-
-
-def _named(event: Event) -> Iterator[tuple[str, str]]:
-    """(field path within the body, subject) for each subject that the event names."""
-    body = body_of(event)
-    for name, kind, repeated in _subject_fields(body.DESCRIPTOR):
-        value = getattr(body, name)
-        if repeated:
-            yield from ((f"{name}[{i}]", f"{kind}:{one}") for i, one in enumerate(value))
-        elif value:
-            yield name, f"{kind}:{value}"
-
-
-def subjects_of(event: Event) -> list[str]:
-    """Whom the event is about, such as "person:4b9f…", each once, in the order of the fields.
-
-    A retraction names nobody by itself: it is about whom the retracted event is about.
-    """
-    return list(dict.fromkeys(name for _, name in _named(event)))
 
 
 def faults(event: Event, path: str, now_us: int) -> Iterator[Fault]:
@@ -82,16 +47,17 @@ def faults(event: Event, path: str, now_us: int) -> Iterator[Fault]:
         if code and code not in codes_of(name):
             yield ErrorReason.ERROR_REASON_UNKNOWN_CODE, where, f"not a code of the list {name}"
     fact = event.WhichOneof("fact")
-    seen: dict[str, str] = {}
-    for field, name in _named(event):
-        where = f"{path}.{fact}.{field}"
-        if name in seen:
+    seen: dict[tuple[str, str], str] = {}
+    for field, name in named(body_of(event)):
+        # A part of an event, such as the links of a minor, says something about its own subjects.
+        role = (field.rpartition(".")[0], name)
+        if role in seen:
             yield (
                 ErrorReason.ERROR_REASON_SELF_LINK,
-                where,
-                f"the same {name.split(':')[0]} as in {seen[name]}",
+                f"{path}.{fact}.{field}",
+                f"the same {name.split(':')[0]} as in {seen[role]}",
             )
-        seen[name] = field
+        seen[role] = field
 
 
 def filter_faults(wanted: EventFilter, path: str) -> list[Fault]:
@@ -158,12 +124,20 @@ def _control_characters(message: Message, path: str) -> Iterator[str]:
     for field, value in message.ListFields():
         where = f"{path}.{field.name}" if path else field.name
         if field.message_type:
-            if not field.is_repeated:
-                yield from _control_characters(value, where)
+            for place, one in _each(field, value, where):
+                yield from _control_characters(one, place)
         elif field.type == FieldDescriptor.TYPE_STRING:
             for text in value if field.is_repeated else [value]:
                 if _CONTROL.search(text):
                     yield where
+
+
+def _each(field: FieldDescriptor, value: Any, path: str) -> Iterator[tuple[str, Message]]:
+    """(path, message) of the message, or of each of them, that a field holds."""
+    if field.is_repeated:
+        yield from ((f"{path}[{i}]", one) for i, one in enumerate(value))
+    else:
+        yield path, value
 
 
 @cache
@@ -173,7 +147,7 @@ def _code_fields(message: Descriptor) -> tuple[tuple[FieldDescriptor, str | None
     for field in message.fields:
         if field.GetOptions().HasExtension(code_list):
             found.append((field, field.GetOptions().Extensions[code_list]))
-        elif field.message_type and not field.is_repeated and _code_fields(field.message_type):
+        elif field.message_type and _code_fields(field.message_type):
             found.append((field, None))
     return tuple(found)
 
@@ -184,8 +158,9 @@ def _codes(message: Message, path: str) -> Iterator[tuple[str, str, str]]:
         value = getattr(message, field.name)
         where = f"{path}.{field.name}" if path else field.name
         if name is None:
-            if message.HasField(field.name):
-                yield from _codes(value, where)
+            if field.is_repeated or message.HasField(field.name):
+                for place, one in _each(field, value, where):
+                    yield from _codes(one, place)
         elif field.is_repeated:
             yield from ((f"{where}[{i}]", code, name) for i, code in enumerate(value))
         else:

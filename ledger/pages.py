@@ -1,20 +1,19 @@
-"""Populations in pages: every page is as of, and known at, what the first was."""
+"""Answers in pages: every page is as of, and known at, what the first was."""
 
 import base64
 import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from ledger.entry import is_id, is_time
-from ledger.errors import refuse
+from ledger.errors import LedgerError, refuse
 from ledger.ledger import CATCH_UP_WAIT_S, Ledger, Moment
 from ledger.store.generations import Generation
 from ledger.v1.basis_pb2 import PageToken
-from ledger.v1.custody_query_service_pb2 import ListRosterRequest, ListSeparationsRequest
 from ledger.v1.error_pb2 import ErrorReason
 from projections.projection import Projection
 
@@ -22,29 +21,100 @@ PAGE_DEFAULT = 100
 PAGE_MAX = 1_000
 
 Answer = TypeVar("Answer")
+Item = TypeVar("Item")
+Rows = list[tuple[str, Item]]
+
+
+class Source(Protocol[Item]):
+    """Where the rows of an answer come from: (id, item) in an order of its own."""
+
+    def page(self, moment: Moment, after: str, limit: int) -> Rows[Item]:
+        """The first rows after the one with this id; "" for those from the beginning."""
+
+    def count(self, moment: Moment) -> int:
+        """How many rows there are."""
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """A page of a population."""
+class Page(Generic[Item]):
+    """A page of an answer."""
 
-    rows: list[tuple[str, bytes]]
-    """(subject id, state in the words)"""
+    rows: Rows[Item]
     total_size: int
     """How many there are on all pages; on the first page, otherwise 0."""
     next_token: str
     moment: Moment
-    is_known: bool
-    """Somebody belongs to the population, or was once believed to."""
 
 
-def turn_page(
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Those in any of some populations, from the tables, by subject id; the item is the state."""
+
+    ledger: Ledger
+    projection: Projection[Any]
+    wanted: Sequence[str]
+
+    def page(self, moment: Moment, after: str, limit: int) -> Rows[bytes]:
+        """See Source."""
+        periods = self.ledger.populations.periods
+        return ask(
+            self.ledger,
+            self.projection,
+            moment,
+            lambda live: periods.page(
+                live, self.wanted, moment.as_of_us, moment.size, after, limit
+            ),
+        )
+
+    def count(self, moment: Moment) -> int:
+        """See Source."""
+        periods = self.ledger.populations.periods
+        return ask(
+            self.ledger,
+            self.projection,
+            moment,
+            lambda live: periods.count(live, self.wanted, moment.as_of_us, moment.size),
+        )
+
+
+class Whole(Generic[Item]):
+    """An answer that is computed whole and then cut into pages."""
+
+    def __init__(self, compute: Callable[[Moment], Rows[Item]]) -> None:
+        self._compute = compute
+        self._rows: Rows[Item] | None = None
+
+    def page(self, moment: Moment, after: str, limit: int) -> Rows[Item]:
+        """See Source."""
+        rows = self._all(moment)
+        ids = [one for one, _ in rows]
+        if after and after not in ids:
+            raise _not_given()
+        start = ids.index(after) + 1 if after else 0
+        return rows[start : start + limit]
+
+    def count(self, moment: Moment) -> int:
+        """See Source."""
+        return len(self._all(moment))
+
+    def _all(self, moment: Moment) -> Rows[Item]:
+        if self._rows is None:
+            self._rows = self._compute(moment)
+        return self._rows
+
+
+def ask(
     ledger: Ledger,
-    request: ListRosterRequest | ListSeparationsRequest,
     projection: Projection[Any],
-    wanted: Sequence[str],
-) -> Page:
-    """The page that a request asks for, of those in any of the wanted populations.
+    moment: Moment,
+    question: Callable[[Generation], Answer],
+) -> Answer:
+    """What the tables of a projection answer. Raises PROJECTION_BEHIND."""
+    return ledger.populations.ask(projection.name, moment.size, CATCH_UP_WAIT_S, question)
+
+
+def turn_page(ledger: Ledger, request: Any, source: Source[Item]) -> Page[Item]:
+    """The page that a request asks for: it has a basis, `count_only`, `page_size`, `page_token`.
 
     Raises INVALID_PAGE_TOKEN, PROJECTION_BEHIND, and as `Ledger.moment` does.
     """
@@ -54,29 +124,19 @@ def turn_page(
         "",
     )
     limit = min(request.page_size or PAGE_DEFAULT, PAGE_MAX)
-    periods, known = ledger.populations.periods, (moment.as_of_us, moment.size)
-
-    def ask(question: Callable[[Generation], Answer]) -> Answer:
-        return ledger.populations.ask(projection.name, moment.size, CATCH_UP_WAIT_S, question)
-
-    rows: list[tuple[str, bytes]] = []
-    if not request.count_only:
-        # One more than the page holds tells whether there is another.
-        rows = ask(lambda live: periods.page(live, wanted, *known, after, limit + 1))
-    total_size = 0 if after else ask(lambda live: periods.count(live, wanted, *known))
-    is_known = bool(rows or total_size) or ask(
-        lambda live: periods.is_known(live, wanted, moment.size)
-    )
+    # One more than the page holds tells whether there is another.
+    rows = [] if request.count_only else source.page(moment, after, limit + 1)
+    total_size = 0 if after else source.count(moment)
     next_token = ""
     if len(rows) > limit:
         rows.pop()
         token = PageToken(question=digest, size=moment.size, after=rows[-1][0])
         token.as_of_time.FromMicroseconds(moment.as_of_us)
         next_token = base64.urlsafe_b64encode(token.SerializeToString()).decode()
-    return Page(rows, total_size, next_token, moment, is_known)
+    return Page(rows, total_size, next_token, moment)
 
 
-def _digest(request: ListRosterRequest | ListSeparationsRequest) -> bytes:
+def _digest(request: Message) -> bytes:
     """What makes two requests pages of one question."""
     question = type(request).FromString(request.SerializeToString())
     question.ClearField("page_size")
@@ -98,13 +158,17 @@ def _resume(page_token: str, digest: bytes, size: int) -> tuple[Moment, str] | N
         or not is_time(token.as_of_time)
         or not is_id(token.after)
     ):
-        raise refuse(
-            [
-                (
-                    ErrorReason.ERROR_REASON_INVALID_PAGE_TOKEN,
-                    "page_token",
-                    "not given for this question",
-                )
-            ]
-        )
+        raise _not_given()
     return Moment(token.as_of_time.ToMicroseconds(), token.size), token.after
+
+
+def _not_given() -> LedgerError:
+    return refuse(
+        [
+            (
+                ErrorReason.ERROR_REASON_INVALID_PAGE_TOKEN,
+                "page_token",
+                "not given for this question",
+            )
+        ]
+    )

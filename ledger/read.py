@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from time import monotonic
 from uuid import UUID
 
-from ledger.codes import code_lists
 from ledger.entry import filter_faults
 from ledger.errors import LedgerError, out_of_range, refuse
 from ledger.ledger import Ledger
@@ -21,6 +20,7 @@ from ledger.v1.ledger_service_pb2 import (
     WatchEventsRequest,
     WatchEventsResponse,
 )
+from projections.codes import code_lists
 
 # Small enough that a slow reader holds little, large enough that a message costs little an event.
 BATCH = 200

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger.v1.event_pb2 import Entry
-from projections.history import facts
+from projections.history import Fact, facts
 from projections.projection import Projection
+from projections.sameness import is_listed
 
 OPEN = 2**63 - 1
 """The end, in valid time or in positions, of what has not ended."""
@@ -29,7 +30,7 @@ class Membership:
     valid_from: int
     valid_to: int
     state: bytes
-    """The view in the words, serialized."""
+    """What is shown of it there, in the words, serialized."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +42,47 @@ class Belief:
     known_to: int
 
 
+class Record:
+    """The entries about one subject, (position, entry) in the order of the log.
+
+    Keeps the facts of each beginning of it: every projection of the subject needs the same.
+    """
+
+    def __init__(self, subject_id: str, entries: Sequence[tuple[int, Entry]]) -> None:
+        self.subject_id = subject_id
+        self.entries = entries
+        self._facts: dict[int, list[Fact]] = {}
+
+    def first(self, count: int) -> list[Fact]:
+        """What the first so many say; nothing where another record stands for the person."""
+        if count not in self._facts:
+            entries = self.entries[:count]
+            is_counted = is_listed(self.subject_id, entries)
+            self._facts[count] = facts(entries, self.subject_id) if is_counted else []
+        return self._facts[count]
+
+
 def memberships(
-    projection: Projection[Any], subject_id: str, entries: Sequence[tuple[int, Entry]]
+    projection: Projection[Any], subject_id: str, known: Sequence[Fact]
 ) -> set[Membership]:
-    """What follows from these entries, (position, entry) in the order of the log."""
+    """What follows from these facts."""
     assert projection.populations is not None  # noqa: S101
-    found = set()
-    for one in projection.periods(subject_id, facts(entries)):
-        populations = projection.populations(one.view)
-        if not populations:
-            continue
-        state = projection.present(one.view).SerializeToString(deterministic=True)
-        for start, end in _cut(one.from_us, one.to_us):
-            found |= {Membership(name, start, end, state) for name in populations}
-    return found
+    stretches: dict[tuple[str, bytes], list[tuple[int, int | None]]] = {}
+    for one in projection.periods(subject_id, known):
+        for name, message in projection.populations(one.view).items():
+            state = message.SerializeToString(deterministic=True)
+            held = stretches.setdefault((name, state), [])
+            # What a population shows may stay the same while the rest of the view changes.
+            if held and held[-1][1] == one.from_us:
+                held[-1] = (held[-1][0], one.to_us)
+            else:
+                held.append((one.from_us, one.to_us))
+    return {
+        Membership(name, start, end, state)
+        for (name, state), held in stretches.items()
+        for from_us, to_us in held
+        for start, end in _cut(from_us, to_us)
+    }
 
 
 def _cut(from_us: int, to_us: int | None) -> Iterator[tuple[int, int]]:
@@ -70,23 +98,23 @@ def _cut(from_us: int, to_us: int | None) -> Iterator[tuple[int, int]]:
 
 def revise(
     projection: Projection[Any],
-    subject_id: str,
-    entries: Sequence[tuple[int, Entry]],
+    record: Record,
     after: int,
     believed: Mapping[Membership, int],
 ) -> tuple[list[Belief], list[Belief]]:
     """What the entries after a position change: (those to close, those to add).
 
-    `entries` are all of the subject's, `believed` the memberships shown at size `after` with the
-    size from which each is. From no belief at 0 this is a rebuild; otherwise it is catching up.
+    The record has all entries about the subject, `believed` the memberships shown at size `after`
+    with the size from which each is. From no belief at 0 this is a rebuild; otherwise it is
+    catching up.
     """
     current = dict(believed)
     closed: list[Belief] = []
     added: list[Belief] = []
-    for count, (position, _) in enumerate(entries, 1):
+    for count, (position, _) in enumerate(record.entries, 1):
         if position <= after:
             continue
-        now = memberships(projection, subject_id, entries[:count])
+        now = memberships(projection, record.subject_id, record.first(count))
         for gone in current.keys() - now:
             since = current.pop(gone)
             # What came after `after` was never written: it is added with its end.

@@ -3,96 +3,55 @@
 Agencies contradict each other, so no step refuses: what does not fit becomes visible state.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from ledger.v1.custody_query_service_pb2 import Custody as CustodyMessage
-from ledger.v1.custody_query_service_pb2 import CustodyStatus
-from ledger.v1.event_pb2 import (
+from ledger.v1.custody_pb2 import (
+    Absconded,
+    AddressChanged,
     Apprehended,
     BookedIn,
     BookedOut,
-    Place,
+    Died,
+    Hospitalized,
+    LocationConfirmed,
     Placed,
-    Precision,
+    PlacementDesignated,
+    ReferredForProsecution,
     ReferredToOrr,
     Released,
-    Reunified,
+    Removed,
+    ReturnedFromProsecution,
+    ReturnedToFacility,
+    TakenToCourt,
     TransferArrived,
     TransferDeparted,
+    TransferProposed,
+    TransferRefused,
+)
+from ledger.v1.place_pb2 import Place
+from ledger.v1.separation_pb2 import Reunified
+from ledger.v1.view_pb2 import AwayFor, CustodyEnd, CustodyStatus
+from projections.custody_view import (
+    ENDED,
+    HELD,
+    IN_TRANSFER,
+    NOT_RECORDED,
+    ORR,
+    Custody,
+    folded,
+    populations,
 )
 from projections.history import Fact
 from projections.projection import Projection
 
-NOT_RECORDED = CustodyStatus.CUSTODY_STATUS_UNSPECIFIED
-HELD = CustodyStatus.CUSTODY_STATUS_HELD
-IN_TRANSFER = CustodyStatus.CUSTODY_STATUS_IN_TRANSFER
-ENDED = CustodyStatus.CUSTODY_STATUS_ENDED
-ORR = "ORR"
+_ENDS = {
+    "Absconded": CustodyEnd.CUSTODY_END_ABSCONDED,
+    "Died": CustodyEnd.CUSTODY_END_DIED,
+    "Removed": CustodyEnd.CUSTODY_END_REMOVED,
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Custody:
-    """The custody of one person at one moment; see ledger.v1.Custody for each field."""
-
-    person_id: str
-    status: CustodyStatus.ValueType = NOT_RECORDED
-    agency: str = ""
-    facility: str = ""
-    since_us: int = 0
-    since_precision: Precision.ValueType = Precision.PRECISION_UNSPECIFIED
-    bound_for: str = ""
-    """The agency that she is on her way to."""
-    referred_to: str = ""
-    """The agency that she is referred to, until it holds her."""
-    event_id: str = ""
-    undated_outcome_text: str = ""
-    contradicting_event_ids: tuple[str, ...] = ()
-    claimed_by: tuple[str, ...] = ()
-    arrived: tuple[str, ...] = ()
-    """The transfers that have brought her somewhere."""
-
-
-def by_agency(agency: str) -> str:
-    """The population that an agency answers for."""
-    return f"agency:{agency}"
-
-
-def by_facility(agency: str, facility: str) -> str:
-    """The population that an agency holds in one facility, however its name is spaced and cased."""
-    return f"facility:{agency}:{_folded(facility)}"
-
-
-def populations(view: Custody) -> tuple[str, ...]:
-    """Those held, by agency and by facility. Who is on the way is still her agency's."""
-    if view.status not in (HELD, IN_TRANSFER):
-        return ()
-    agencies = tuple(by_agency(agency) for agency in (view.agency, *view.claimed_by))
-    if not view.facility:
-        return agencies
-    return (*agencies, by_facility(view.agency, view.facility))
-
-
-def present(view: Custody) -> CustodyMessage:
-    """The view in the words."""
-    message = CustodyMessage(
-        status=view.status,
-        agency=view.agency,
-        facility=view.facility,
-        since_precision=view.since_precision,
-        awaited_by=view.bound_for or view.referred_to,
-        event_id=view.event_id,
-        undated_outcome_text=view.undated_outcome_text,
-        contradicting_event_ids=view.contradicting_event_ids,
-        claimed_by=view.claimed_by,
-    )
-    if view.event_id:
-        message.since_time.FromMicroseconds(view.since_us)
-    return message
-
-
-custody = Projection(
-    "custody", Custody, subject="person", version=1, present=present, populations=populations
-)
+custody = Projection("custody", Custody, subject="person", version=2, populations=populations)
 
 
 def _begin(
@@ -111,7 +70,17 @@ def _begin(
         referred_to="" if view.referred_to in no_longer else view.referred_to,
         event_id=fact.event.event_id,
         arrived=view.arrived,
+        seen_at=view.seen_at,
+        seen_us=view.seen_us,
+        referred_for_prosecution=view.referred_for_prosecution and status != ENDED,
+        designated_facility="" if status == ENDED else view.designated_facility,
+        was_held_before_end=view.was_held_before_end or view.status != NOT_RECORDED,
     )
+
+
+def _end(view: Custody, fact: Fact, agency: str, end: CustodyEnd.ValueType) -> Custody:
+    """Custody ended."""
+    return replace(_begin(view, fact, ENDED, agency), end=end)
 
 
 def _is_elsewhere(view: Custody, agency: str) -> bool:
@@ -134,11 +103,6 @@ def _where(place: Place) -> str:
     return place.name or place.code
 
 
-def _folded(name: str) -> str:
-    """The name of a place, however it is spaced and cased."""
-    return " ".join(name.split()).casefold()
-
-
 @custody.on(Apprehended)
 def _(view: Custody, body: Apprehended, fact: Fact) -> Custody:
     # Nobody is apprehended out of another agency's custody: one of the two records is wrong, and
@@ -158,8 +122,8 @@ def _(view: Custody, body: BookedIn, fact: Fact) -> Custody:
 @custody.on(BookedOut)
 def _(view: Custody, body: BookedOut, fact: Fact) -> Custody:
     # Who was booked in elsewhere on the same day is not put out of there by the older stay's end.
-    left = (body.agency, _folded(_where(body.facility)))
-    if view.status != HELD or (view.agency, _folded(view.facility)) != left:
+    left = (body.agency, folded(_where(body.facility)))
+    if view.status != HELD or (view.agency, folded(view.facility)) != left:
         return view
     return _begin(view, fact, HELD, body.agency)
 
@@ -169,26 +133,54 @@ def _(view: Custody, body: TransferDeparted, fact: Fact) -> Custody:
     # Clocks differ: who is recorded to have arrived before she left has arrived.
     if body.transfer_id in view.arrived:
         return view
+    if view.person_id not in body.person_ids:
+        return view  # a relative whom the hand-over names
     # The sender answers for them until they arrive: nobody is in between.
-    return replace(_begin(view, fact, IN_TRANSFER, body.from_agency), bound_for=body.to_agency)
+    state = _begin(view, fact, IN_TRANSFER, body.from_agency)
+    before = None if view.status == IN_TRANSFER else view
+    return replace(state, bound_for=body.to_agency, departed_from=before)
 
 
 @custody.on(TransferArrived)
 def _(view: Custody, body: TransferArrived, fact: Fact) -> Custody:
+    if view.person_id not in body.person_ids:
+        return view
     state = _begin(view, fact, HELD, body.agency, _where(body.facility))
     return replace(state, arrived=(*view.arrived, body.transfer_id))
 
 
+@custody.on(TransferRefused)
+def _(view: Custody, body: TransferRefused, fact: Fact) -> Custody:
+    # They are where they were: whoever sent them has them still.
+    if view.status != IN_TRANSFER or view.bound_for != body.agency:
+        return view
+    before = view.departed_from
+    facility = before.facility if before and before.agency == view.agency else ""
+    return replace(_begin(view, fact, HELD, view.agency, facility), bound_for="")
+
+
+@custody.on(TransferProposed)
+def _(view: Custody, _body: TransferProposed, _fact: Fact) -> Custody:
+    return view  # a proposal moves nobody; it is seen in the transfer
+
+
 @custody.on(ReferredToOrr)
-def _(view: Custody, _body: ReferredToOrr, _fact: Fact) -> Custody:
+def _(view: Custody, body: ReferredToOrr, _fact: Fact) -> Custody:
     # A referral moves nobody: the child stays where she is, and ORR is to take her.
-    return view if view.agency == ORR and view.status == HELD else replace(view, referred_to=ORR)
+    if view.person_id != body.child_id or (view.agency == ORR and view.status == HELD):
+        return view
+    return replace(view, referred_to=ORR)
+
+
+@custody.on(PlacementDesignated)
+def _(view: Custody, body: PlacementDesignated, _fact: Fact) -> Custody:
+    return replace(view, designated_facility=_where(body.facility))
 
 
 @custody.on(Placed)
 def _(view: Custody, body: Placed, fact: Fact) -> Custody:
     state = _begin(view, fact, HELD, body.agency, _where(body.facility))
-    return replace(state, undated_outcome_text=body.undated_outcome_text)
+    return replace(state, undated_outcome_text=body.undated_outcome_text, designated_facility="")
 
 
 @custody.on(Released)
@@ -200,7 +192,63 @@ def _(view: Custody, body: Released, fact: Fact) -> Custody:
     # roster of those who have her.
     if _is_elsewhere(view, body.agency):
         return _contradicted(view, fact)
-    return _begin(view, fact, ENDED, body.agency)
+    return replace(
+        _end(view, fact, body.agency, CustodyEnd.CUSTODY_END_RELEASED),
+        end_reason_code=body.reason_code,
+        sponsor_id=body.sponsor_id,
+        destination=body.destination if body.HasField("destination") else None,
+        is_address_collected=fact.collects("destination"),
+    )
+
+
+@custody.on(Absconded, Died, Removed)
+def _(view: Custody, body: Absconded | Died | Removed, fact: Fact) -> Custody:
+    # Whoever says so saw it: another agency that is recorded as holding her has her no more.
+    return _end(view, fact, body.agency, _ENDS[fact.kind])
+
+
+@custody.on(AddressChanged)
+def _(view: Custody, body: AddressChanged, _fact: Fact) -> Custody:
+    return replace(view, destination=body.address)
+
+
+@custody.on(Hospitalized, TakenToCourt)
+def _(view: Custody, body: Hospitalized | TakenToCourt, fact: Fact) -> Custody:
+    to_hospital = isinstance(body, Hospitalized)
+    if _is_elsewhere(view, body.agency):
+        return _contradicted(view, fact)
+    if view.status not in (HELD, IN_TRANSFER):
+        view = _begin(view, fact, HELD, body.agency)
+    return replace(
+        view,
+        away_at=_where(body.hospital if isinstance(body, Hospitalized) else body.court),
+        away_for=AwayFor.AWAY_FOR_HOSPITAL if to_hospital else AwayFor.AWAY_FOR_COURT,
+    )
+
+
+@custody.on(ReturnedToFacility)
+def _(view: Custody, body: ReturnedToFacility, fact: Fact) -> Custody:
+    facility = _where(body.facility)
+    back = replace(view, away_at="", away_for=AwayFor.AWAY_FOR_UNSPECIFIED)
+    if (view.agency, folded(view.facility)) == (body.agency, folded(facility)):
+        return back  # the stay goes on, and its clocks with it
+    return _begin(back, fact, HELD, body.agency, facility)
+
+
+@custody.on(ReferredForProsecution)
+def _(view: Custody, _body: ReferredForProsecution, _fact: Fact) -> Custody:
+    return replace(view, referred_for_prosecution=True)
+
+
+@custody.on(ReturnedFromProsecution)
+def _(view: Custody, body: ReturnedFromProsecution, fact: Fact) -> Custody:
+    state = _begin(view, fact, HELD, body.agency, _where(body.facility))
+    return replace(state, referred_for_prosecution=False, bound_for="")
+
+
+@custody.on(LocationConfirmed)
+def _(view: Custody, body: LocationConfirmed, fact: Fact) -> Custody:
+    return replace(view, seen_at=_where(body.place), seen_us=fact.effective_us)
 
 
 @custody.on(Reunified)
@@ -211,4 +259,4 @@ def _(view: Custody, body: Reunified, fact: Fact) -> Custody:
     # release: it may have come long before, and under another agency.
     if view.person_id != body.child_id:
         return view
-    return _begin(view, fact, ENDED, body.agency)
+    return _end(view, fact, body.agency, CustodyEnd.CUSTODY_END_REUNIFIED)

@@ -5,16 +5,19 @@ here: entries that a known retraction voids do not stand, and the others take ef
 their valid time, then (the day being all that most records know) of their kinds, then of the log.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor
 
-from ledger.v1.event_pb2 import Entry, Event, ValidTime
-from ledger.v1.options_pb2 import order
-from projections.valid_time import civil_unit, start_us, unit_end_us
+from ledger.v1.event_pb2 import Entry, Event
+from ledger.v1.options_pb2 import order, since
+from ledger.v1.time_pb2 import ValidTime
+from projections.sameness import LINKED, about, linked_ids, same_as
+from projections.subjects import rename
+from projections.valid_time import civil_unit, from_us, start_us, unit_end_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Fact:
     order: int
     effective_us: int
     """When it took effect: its valid time, or later on a day whose finer facts come first."""
+    record_us: int
     retracted_by: str = ""
     """The event that retracts it; empty: it stands."""
 
@@ -36,6 +40,23 @@ class Fact:
         """The name of the body's message, such as "Separated"."""
         return str(self.body.DESCRIPTOR.name)
 
+    @property
+    def start_us(self) -> int:
+        """The first moment of the unit in which it was, as the source states it."""
+        return start_us(self.event.valid_time)
+
+    @property
+    def end_us(self) -> int:
+        """The first moment after that unit; of an instant, the next one."""
+        stated = self.event.valid_time
+        return unit_end_us(start_us(stated), stated.precision, stated.zone)
+
+    def collects(self, field: str) -> bool:
+        """Whether the words that the source wrote in had this field of the body (R-17)."""
+        edition = self.event.vocabulary or f"{from_us(self.record_us):%Y-%m-%d}"
+        added = self.body.DESCRIPTOR.fields_by_name[field].GetOptions().Extensions[since]
+        return bool(edition >= added)
+
 
 @cache
 def order_of(kind: Descriptor) -> int:
@@ -43,11 +64,15 @@ def order_of(kind: Descriptor) -> int:
     return int(kind.GetOptions().Extensions[order])
 
 
-def facts(entries: Iterable[tuple[int, Entry]]) -> list[Fact]:
+def facts(entries: Sequence[tuple[int, Entry]], subject_id: str = "") -> list[Fact]:
     """Every entry as a fact, retracted ones marked, in the order in which they took effect.
 
-    `entries` are (position, entry) in the order of the log, all that is known of one subject.
+    `entries` are (position, entry) in the order of the log, all that is known of one subject. For a
+    person whose record is linked with others as of one person, they are those of all of them; the
+    facts of those that are the same then name `subject_id`.
     """
+    if linked_ids(entries):
+        entries = _of_one_person(entries, subject_id)
     known: list[Fact] = []
     retracted_by: dict[str, str] = {}
     for position, entry in entries:
@@ -60,7 +85,14 @@ def facts(entries: Iterable[tuple[int, Entry]]) -> list[Fact]:
             continue  # a kind that this edition of the words does not have: kept, without meaning
         body = getattr(event, name)
         known.append(
-            Fact(position, event, body, order_of(body.DESCRIPTOR), start_us(event.valid_time))
+            Fact(
+                position,
+                event,
+                body,
+                order_of(body.DESCRIPTOR),
+                start_us(event.valid_time),
+                entry.record_time.seconds * 1_000_000 + entry.record_time.nanos // 1_000,
+            )
         )
     marked = [
         replace(fact, retracted_by=retracted_by[fact.event.event_id])
@@ -79,6 +111,23 @@ def facts(entries: Iterable[tuple[int, Entry]]) -> list[Fact]:
             fact.position,
         ),
     )
+
+
+def _of_one_person(
+    entries: Sequence[tuple[int, Entry]], subject_id: str
+) -> list[tuple[int, Entry]]:
+    """The entries about a person under whichever of her records, as if all were under one."""
+    same = same_as(subject_id, entries)
+    names = dict.fromkeys(same - {subject_id}, subject_id)
+    found = []
+    for position, entry in about(same, entries):
+        if names and entry.event.WhichOneof("fact") != LINKED:
+            renamed = Entry.FromString(entry.SerializeToString())
+            rename(getattr(renamed.event, renamed.event.WhichOneof("fact") or ""), names)
+            found.append((position, renamed))
+        else:
+            found.append((position, entry))
+    return found
 
 
 def _settle(known: Sequence[Fact]) -> list[Fact]:

@@ -1,14 +1,34 @@
-"""What sources claim of a person, and the numbers that systems know her by.
+"""What sources claim of a person: her age, her needs, the numbers that systems know her by.
 
 Claims stand beside one another: a later one replaces none, and conflicts stay open.
 """
 
 from dataclasses import dataclass, replace
 
-from ledger.v1.custody_query_service_pb2 import Claim, GetPersonResponse, Identifier
-from ledger.v1.event_pb2 import IdentifierAsserted, PersonRegistered
+from ledger.v1.identity_pb2 import (
+    AgeDetermined,
+    AgeDisputed,
+    AgeResult,
+    AmendmentDecided,
+    AmendmentRequested,
+    IdentifierAsserted,
+    PersonRegistered,
+    PersonsDeclaredDistinct,
+    PersonsLinkedAsSame,
+    PersonsUnlinked,
+    SpecialNeedRecorded,
+    Truth,
+)
+from ledger.v1.view_pb2 import Claim, Identifier, SpecialNeed
+from ledger.v1.view_pb2 import Identity as IdentityMessage
+from projections import age
+from projections.age import Born
+from projections.codes import codes_of
 from projections.history import Fact
+from projections.identifiers import normalized
 from projections.projection import Projection
+
+Said = tuple[str, PersonRegistered]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,35 +36,150 @@ class Identity:
     """The assertions about one person that stand, each with the event that makes it."""
 
     person_id: str
-    claims: tuple[tuple[str, PersonRegistered], ...] = ()
+    claims: tuple[Said, ...] = ()
     identifiers: tuple[tuple[str, IdentifierAsserted], ...] = ()
+    needs: tuple[tuple[str, SpecialNeedRecorded], ...] = ()
+    claimed: Born | None = None
+    """When she can have been born by the claims: by all of them, or where they contradict one
+    another, by any."""
+    contradicting_event_id: str = ""
+    """The first claim that no birth can fit together with those before it."""
+    determined: Born | None = None
+    disputed_event_id: str = ""
+    """The dispute of her age that nothing has settled."""
+    distinct_ids: tuple[str, ...] = ()
+    same_and_distinct_event_id: str = ""
+    """What declares two of her records to be of two persons while they are linked."""
+    amendment_event_ids: tuple[str, ...] = ()
+    """Her requests for amendment that nobody has decided."""
+
+    @property
+    def born(self) -> Born | None:
+        """When she can have been born: a determination counts before claims."""
+        if self.determined is None or self.claimed is None:
+            return self.determined or self.claimed
+        return self.determined.meet(self.claimed) or self.determined
+
+    def is_below(self, years: int, at_us: int) -> Truth.ValueType:
+        """Whether she is below an age at an instant."""
+        return self.born.is_below(years, at_us) if self.born else Truth.TRUTH_UNSPECIFIED
+
+    def speaks_for_herself(self, at_us: int) -> Truth.ValueType:
+        """Whether she can say who her family is: not under five, and no need prevents it."""
+        if any(_silences(need) for _, need in self.needs):
+            return Truth.TRUTH_NO
+        below = self.is_below(age.TENDER_YEARS, at_us)
+        return {Truth.TRUTH_YES: Truth.TRUTH_NO, Truth.TRUTH_NO: Truth.TRUTH_YES}.get(below, below)
 
 
-def present(view: Identity) -> GetPersonResponse:
-    """The view in the words: the part of a person that is identity."""
-    response = GetPersonResponse(person_id=view.person_id)
+def _silences(need: SpecialNeedRecorded) -> bool:
+    code = codes_of("special_need").get(need.need_code)
+    return code is not None and "cannot_speak_for_self" in code.attributes
+
+
+def present(view: Identity, at_us: int) -> IdentityMessage:
+    """The view in the words, her age at an instant."""
+    message = IdentityMessage(
+        age=age.present_age(view.born, at_us, disputed=bool(view.disputed_event_id)),
+        speaks_for_herself=view.speaks_for_herself(at_us),
+        distinct_person_ids=view.distinct_ids,
+        special_needs=[
+            SpecialNeed(need_code=need.need_code, need_text=need.need_text, event_id=event_id)
+            for event_id, need in view.needs
+        ],
+        identifiers=[
+            Identifier(
+                scheme=one.scheme,
+                value=one.value,
+                normalized=normalized(one.scheme, one.value),
+                issuer_text=one.issuer_text,
+                event_id=event_id,
+            )
+            for event_id, one in view.identifiers
+        ],
+    )
     for event_id, body in view.claims:
         claim = Claim(sex=body.sex, nationality_text=body.nationality_text, event_id=event_id)
         if body.HasField("birth_date"):
             claim.birth_date.CopyFrom(body.birth_date)
         if body.HasField("stated_age_years"):
             claim.stated_age_years = body.stated_age_years
-        response.claims.append(claim)
-    for event_id, asserted in view.identifiers:
-        response.identifiers.append(
-            Identifier(scheme=asserted.scheme, value=asserted.value, event_id=event_id)
-        )
-    return response
+        message.claims.append(claim)
+    return message
 
 
-identity = Projection("identity", Identity, subject="person", version=1, present=present)
+identity = Projection("identity", Identity, subject="person", version=2)
+
+
+def claimed_by(body: PersonRegistered, fact: Fact) -> Born | None:
+    """When somebody can have been born by a registration; None: it says nothing of it."""
+    if body.HasField("birth_date"):
+        return age.born_on(body.birth_date)
+    if body.HasField("stated_age_years"):
+        return age.born_by_age(body.stated_age_years, fact.start_us, fact.end_us)
+    return None
 
 
 @identity.on(PersonRegistered)
 def _(view: Identity, body: PersonRegistered, fact: Fact) -> Identity:
-    return replace(view, claims=(*view.claims, (fact.event.event_id, body)))
+    event_id = fact.event.event_id
+    view = replace(view, claims=(*view.claims, (event_id, body)))
+    born = claimed_by(body, fact)
+    if born is None or view.claimed is None:
+        return replace(view, claimed=born or view.claimed)
+    if both := view.claimed.meet(born):
+        return replace(view, claimed=both)
+    either = Born(min(view.claimed.earliest, born.earliest), max(view.claimed.latest, born.latest))
+    first = view.contradicting_event_id or event_id
+    return replace(view, claimed=either, contradicting_event_id=first)
 
 
 @identity.on(IdentifierAsserted)
 def _(view: Identity, body: IdentifierAsserted, fact: Fact) -> Identity:
     return replace(view, identifiers=(*view.identifiers, (fact.event.event_id, body)))
+
+
+@identity.on(SpecialNeedRecorded)
+def _(view: Identity, body: SpecialNeedRecorded, fact: Fact) -> Identity:
+    return replace(view, needs=(*view.needs, (fact.event.event_id, body)))
+
+
+@identity.on(AgeDisputed)
+def _(view: Identity, _body: AgeDisputed, fact: Fact) -> Identity:
+    return replace(view, disputed_event_id=fact.event.event_id)
+
+
+@identity.on(AgeDetermined)
+def _(view: Identity, body: AgeDetermined, fact: Fact) -> Identity:
+    if body.HasField("birth_date"):
+        return replace(view, determined=age.born_on(body.birth_date), disputed_event_id="")
+    if body.result == AgeResult.AGE_RESULT_MINOR:
+        return replace(view, determined=age.born_as_minor(fact.start_us), disputed_event_id="")
+    if body.result == AgeResult.AGE_RESULT_ADULT:
+        return replace(view, determined=age.born_as_adult(fact.end_us), disputed_event_id="")
+    return view
+
+
+@identity.on(PersonsLinkedAsSame, PersonsUnlinked)
+def _(view: Identity, _body: PersonsLinkedAsSame | PersonsUnlinked, _fact: Fact) -> Identity:
+    return view  # acts through projections.sameness, on every projection at once
+
+
+@identity.on(PersonsDeclaredDistinct)
+def _(view: Identity, body: PersonsDeclaredDistinct, fact: Fact) -> Identity:
+    others = tuple(one for one in body.person_ids if one != view.person_id)
+    if not others:  # both are hers: linked as the same all the same
+        return replace(view, same_and_distinct_event_id=fact.event.event_id)
+    return replace(view, distinct_ids=tuple(dict.fromkeys((*view.distinct_ids, *others))))
+
+
+@identity.on(AmendmentRequested)
+def _(view: Identity, _body: AmendmentRequested, fact: Fact) -> Identity:
+    waiting = (*view.amendment_event_ids, fact.event.event_id)
+    return replace(view, amendment_event_ids=waiting)
+
+
+@identity.on(AmendmentDecided)
+def _(view: Identity, body: AmendmentDecided, _fact: Fact) -> Identity:
+    waiting = (one for one in view.amendment_event_ids if one != body.requested_event_id)
+    return replace(view, amendment_event_ids=tuple(waiting))

@@ -1,7 +1,7 @@
 """A projection: a frozen dataclass, one step for each kind of event, and the fold."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from google.protobuf.message import Message
@@ -22,13 +22,24 @@ class Period(Generic[View]):
     view: View
 
 
+@dataclass(frozen=True, slots=True)
+class Time(Generic[View]):
+    """What passing time does to a view without any event: clocks run out, children grow up."""
+
+    turns: Callable[[View], Iterable[int]]
+    """The instants from which on something may be otherwise."""
+    at: Callable[[View, int], View]
+    """The view at an instant."""
+
+
 class Projection(Generic[View]):
     """What the facts about one subject come to.
 
-    `view` is made with the subject's id alone and says "not recorded" then. `present` puts a view
-    into the words. `populations` names the populations that a view belongs to; a projection that
-    has them gets tables of periods. `sees_retracted`: steps meet retracted facts too. A change of
-    meaning is a new `version`, which rebuilds the tables.
+    `view` is made with the subject's id alone and says "not recorded" then. `populations` gives the
+    populations that a view belongs to, each with what is to be shown of it there; a projection that
+    has them gets tables of periods. `time`: views change by time alone. `sees_retracted`: steps
+    meet retracted facts too. `parts`: fields of the view that are views of other projections, which
+    meet every fact first. A change of meaning is a new `version`, which rebuilds the tables.
     """
 
     def __init__(
@@ -38,17 +49,19 @@ class Projection(Generic[View]):
         *,
         subject: str,
         version: int,
-        present: Callable[[View], Message],
-        populations: Callable[[View], tuple[str, ...]] | None = None,
+        populations: Callable[[View], Mapping[str, Message]] | None = None,
+        time: Time[View] | None = None,
         sees_retracted: bool = False,
+        parts: Mapping[str, "Projection[Any]"] | None = None,
     ) -> None:
         self.name = name
         self.subject = subject
         self.version = version
-        self.present = present
         self.populations = populations
         self._view = view
+        self._time = time
         self._sees_retracted = sees_retracted
+        self._parts = parts or {}
         self._steps: dict[str, Step[View]] = {}
 
     @property
@@ -70,19 +83,19 @@ class Projection(Generic[View]):
 
     def fold(self, subject_id: str, known: Iterable[Fact], as_of_us: int | None = None) -> View:
         """The view as of an instant; None: after every fact. `known` as `history.facts` gives."""
-        view = self._view(subject_id)
+        view = self.begin(subject_id)
         for fact in known:
             if as_of_us is not None and fact.effective_us > as_of_us:
                 break
-            view = self._step(view, fact)
-        return view
+            view = self.step(view, fact)
+        return self._time.at(view, as_of_us) if self._time and as_of_us is not None else view
 
     def periods(self, subject_id: str, known: Iterable[Fact]) -> list[Period[View]]:
         """The views in turn, each with the stretch of valid time over which it held."""
         changes: list[tuple[int, View]] = []
-        view = self._view(subject_id)
+        view = self.begin(subject_id)
         for fact in known:
-            after = self._step(view, fact)
+            after = self.step(view, fact)
             if after == view:
                 continue
             view = after
@@ -90,10 +103,46 @@ class Projection(Generic[View]):
                 changes.pop()
             changes.append((fact.effective_us, view))
         ends = [*(since for since, _ in changes[1:]), None]
-        return [Period(since, to, view) for (since, view), to in zip(changes, ends, strict=False)]
+        return [
+            period
+            for (since, view), to in zip(changes, ends, strict=False)
+            for period in self._passing(Period(since, to, view))
+        ]
 
-    def _step(self, view: View, fact: Fact) -> View:
+    def begin(self, subject_id: str) -> View:
+        """The view before any fact."""
+        view: Any = self._view(subject_id)
+        parts = {name: part.begin(subject_id) for name, part in self._parts.items()}
+        return replace(view, **parts) if parts else view  # type: ignore[no-any-return]
+
+    def step(self, view: View, fact: Fact) -> View:
+        """The view after one more fact."""
+        for name, part in self._parts.items():
+            before = getattr(view, name)
+            after = part.step(before, fact)
+            if after is not before:
+                view = replace(view, **{name: after})  # type: ignore[type-var]
         if fact.retracted_by and not self._sees_retracted:
             return view
         step = self._steps.get(fact.kind)
         return step(view, fact.body, fact) if step else view
+
+    def _passing(self, whole: Period[View]) -> list[Period[View]]:
+        """A period in the parts that passing time makes of it."""
+        if self._time is None:
+            return [whole]
+        inside = {
+            turn
+            for turn in self._time.turns(whole.view)
+            if whole.from_us < turn and (whole.to_us is None or turn < whole.to_us)
+        }
+        starts = [whole.from_us, *sorted(inside)]
+        ends = [*starts[1:], whole.to_us]
+        found: list[Period[View]] = []
+        for start, end in zip(starts, ends, strict=True):
+            view = self._time.at(whole.view, start)
+            if found and found[-1].view == view:
+                found[-1] = replace(found[-1], to_us=end)
+            else:
+                found.append(Period(start, end, view))
+        return found

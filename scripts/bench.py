@@ -46,16 +46,19 @@ from rich.table import Table
 
 import projections
 from ledger.append import append_events
-from ledger.ask import get_person, list_roster, list_separations
-from ledger.entry import encode, seal, subjects_of
+from ledger.ask.person import get_person
+from ledger.ask.population import list_roster, list_separations
+from ledger.entry import encode, seal
 from ledger.errors import LedgerError
 from ledger.ledger import Ledger
 from ledger.rpc.client import Client
 from ledger.store.audit import verify
 from ledger.v1 import custody_query_service_pb2 as custody
 from ledger.v1.basis_pb2 import Basis
-from ledger.v1.event_pb2 import PRECISION_DAY, PRECISION_MINUTE, Event
+from ledger.v1.event_pb2 import Event
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest
+from ledger.v1.time_pb2 import PRECISION_DAY, PRECISION_MINUTE
+from projections.subjects import subjects_of
 
 FAMILIES, WINDOW = 1_000, 50  # in the log when measuring begins; so many at a time, interleaved
 SINGLES, BATCHES, QUESTIONS = 100, 5, 150  # a round

@@ -6,7 +6,9 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from ledger.v1.event_pb2 import Actor, Event, Place, Precision, Source, ValidTime
+from ledger.v1.event_pb2 import Actor, Event, Source
+from ledger.v1.place_pb2 import Place
+from ledger.v1.time_pb2 import Precision, ValidTime
 
 SPACE = uuid.UUID("0190a000-0000-7000-8000-000000000000")
 DAY_1 = datetime(2018, 5, 1, tzinfo=UTC)

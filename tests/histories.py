@@ -16,27 +16,23 @@ from google.protobuf.message import Message
 from google.type.date_pb2 import Date
 from hypothesis import strategies as st
 
-from ledger.v1.event_pb2 import (
+from ledger.v1.custody_pb2 import (
     Apprehended,
     BookedIn,
     BookedOut,
-    Event,
-    FamilyGroupFormed,
-    IdentifierAsserted,
-    PersonRegistered,
-    Place,
     Placed,
-    Precision,
     ReferredToOrr,
-    RelationshipAsserted,
-    RelationshipKind,
     Released,
-    Retracted,
-    Reunified,
-    Separated,
     TransferArrived,
     TransferDeparted,
 )
+from ledger.v1.event_pb2 import Event
+from ledger.v1.family_pb2 import FamilyGroupFormed, RelationshipAsserted, RelationshipKind
+from ledger.v1.identity_pb2 import IdentifierAsserted, PersonRegistered
+from ledger.v1.oversight_pb2 import Retracted
+from ledger.v1.place_pb2 import Place
+from ledger.v1.separation_pb2 import Reunified, Separated
+from ledger.v1.time_pb2 import Precision
 
 INSTANT = Precision.PRECISION_INSTANT
 HOUR = Precision.PRECISION_HOUR
@@ -265,8 +261,13 @@ def movements(people: int) -> st.SearchStrategy[Message]:
 
 @cache
 def separations(people: int) -> st.SearchStrategy[Message]:
-    """Who is taken from whom, and brought back."""
-    some = st.lists(st.sampled_from(PEOPLE[:people]), min_size=1, max_size=3, unique=True)
+    """Who is taken from whom, and brought back; as a rule the youngest is the child."""
+    person = st.sampled_from(PEOPLE[:people])
+    anybody = st.lists(person, min_size=1, max_size=3, unique=True)
+    by_age = st.lists(person, min_size=2, max_size=3, unique=True).map(
+        lambda who: sorted(who, key=PEOPLE.index)
+    )
+    some = mixed((1, anybody), (2, by_age))
     return st.one_of(
         st.builds(
             lambda who, agency: Separated(
@@ -332,8 +333,14 @@ def facts(people: int) -> st.SearchStrategy[Message]:
 
 @cache
 def plain_facts(people: int) -> st.SearchStrategy[Message]:
-    """What the test's own rules of thumb can follow: custody in four kinds, and separations."""
-    return mixed((3, custody_facts(people)), (2, separations(people).map(_free)))
+    """What a rule of thumb can follow: custody in four kinds, and separations."""
+    return mixed((3, custody_facts(people)), (2, plain_separations(people)))
+
+
+@cache
+def plain_separations(people: int) -> st.SearchStrategy[Message]:
+    """Who is taken from whom and brought back, and free then."""
+    return separations(people).map(_free)
 
 
 def _free(body: Message) -> Message:
@@ -349,17 +356,18 @@ def histories(
     *,
     least: int = 8,
     most: int = 24,
+    people: tuple[int, int] = (2, len(PEOPLE)),
     moves: Sequence[str] = ("assert",) * 5 + ("retract", "correct", "again", "repeat"),
     whens: st.SearchStrategy[When] = WHENS,
     distinct: bool = False,
     bodies: Callable[[int], st.SearchStrategy[Message]] = facts,
 ) -> History:
-    """A history of about so many events.
+    """A history of about so many events that name so many people.
 
     A step of it asserts, retracts, corrects (a retraction and another event in one append), sends
     an event again or repeats a fact as a new event. `distinct`: no two valid times are the same.
     """
-    people = draw(st.integers(2, len(PEOPLE)))
+    cast = draw(st.integers(*people))
     made: list[Event] = []
     taken: set[datetime] = set()
     steps: list[list[Event]] = []
@@ -386,7 +394,7 @@ def histories(
         voidable = [one for one in made if one.WhichOneof("fact") != "retracted"]
         move = draw(st.sampled_from(moves)) if voidable else "assert"
         if move == "assert":
-            steps.append([say(draw(bodies(people)), when)])
+            steps.append([say(draw(bodies(cast)), when)])
             continue
         earlier = draw(st.sampled_from(voidable))
         if move == "again":
@@ -397,7 +405,7 @@ def histories(
             why = Retracted(retracted_event_id=earlier.event_id, reason_text="not so")
             step = [say(why, when)]
             if move == "correct":
-                body = draw(mixed((1, bodies(people)), (1, st.just(body_of(earlier)))))
+                body = draw(mixed((1, bodies(cast)), (1, st.just(body_of(earlier)))))
                 step.append(say(body, draw(whens), corrects_event_id=earlier.event_id))
             steps.append(step)
     appends: list[list[Event]] = []
@@ -411,12 +419,12 @@ def histories(
 
 def plain_histories() -> st.SearchStrategy[History]:
     """Facts at distinct instants, some of them retracted: simple enough to be judged by eye."""
-    return histories(
-        moves=("assert",) * 5 + ("retract",),
-        whens=INSTANTS,
-        distinct=True,
-        bodies=plain_facts,
+    moves = ("assert",) * 5 + ("retract",)
+    apart = histories(
+        people=(3, 3), moves=moves, whens=INSTANTS, distinct=True, bodies=plain_separations
     )
+    anything = histories(moves=moves, whens=INSTANTS, distinct=True, bodies=plain_facts)
+    return mixed((1, anything), (1, apart))
 
 
 def late_histories(

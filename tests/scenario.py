@@ -32,34 +32,46 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 
-from ledger import append, ask
+from ledger import append
+from ledger.ask.person import get_person, get_person_timeline
+from ledger.ask.population import list_roster, list_separations
+from ledger.ask.relatives import get_family
 from ledger.errors import LedgerError
 from ledger.ledger import Ledger
 from ledger.rpc.strict import check
+from ledger.v1 import (
+    custody_pb2,
+    event_pb2,
+    family_pb2,
+    identity_pb2,
+    oversight_pb2,
+    separation_pb2,
+    time_pb2,
+    view_pb2,
+)
 from ledger.v1 import custody_query_service_pb2 as query
-from ledger.v1 import event_pb2 as words
 from ledger.v1.basis_pb2 import Basis
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest
 from ledger.v1.options_pb2 import subject
 
 # How events are told: a word in braces is the field it fills; what is in brackets may be missing.
 FORMS = [
-    (words.PersonRegistered, "registered {person_id}[ born {birth_date}][ aged {stated_age_years}][ sex {sex}][ from {nationality_text}]"),
-    (words.IdentifierAsserted, "numbered {person_id} {scheme} {value}"),
-    (words.RelationshipAsserted, "{relative_id} is {kind} of {person_id}"),
-    (words.FamilyGroupFormed, "{family_id} formed of {member_ids}"),
-    (words.Apprehended, "apprehended {person_ids} by {agency}[ at {place}]"),
-    (words.BookedIn, "booked in {person_id} by {agency} at {facility}"),
-    (words.BookedOut, "booked out {person_id} by {agency} from {facility}"),
-    (words.TransferDeparted, "departed {transfer_id} with {person_ids} from {from_agency}[ at {from_facility}] to {to_agency}[ at {to_facility}]"),
-    (words.TransferArrived, "arrived {transfer_id} with {person_ids} to {agency}[ at {facility}]"),
-    (words.Separated, "separated {child_id} from {adult_ids} by {agency} for {reason_codes}"),
-    (words.Separated, "separated {child_id} from {adult_unknown_reason} by {agency} for {reason_codes}"),
-    (words.ReferredToOrr, "referred {child_id} to ORR by {referring_agency}"),
-    (words.Placed, "placed {child_id} by {agency} at {facility}[, outcome {undated_outcome_text}]"),
-    (words.Released, "released {person_id} by {agency}[ to {sponsor_id}] for {reason_code}"),
-    (words.Reunified, "reunified {child_id} with (?:{adult_ids}|unknown) by {agency}[ at {held_together_at}]"),
-    (words.Retracted, "retracts {retracted_event_id}: {reason_text}"),
+    (identity_pb2.PersonRegistered, "registered {person_id}[ born {birth_date}][ aged {stated_age_years}][ sex {sex}][ from {nationality_text}]"),
+    (identity_pb2.IdentifierAsserted, "numbered {person_id} {scheme} {value}"),
+    (family_pb2.RelationshipAsserted, "{relative_id} is {kind} of {person_id}"),
+    (family_pb2.FamilyGroupFormed, "{family_id} formed of {member_ids}"),
+    (custody_pb2.Apprehended, "apprehended {person_ids} by {agency}[ at {place}]"),
+    (custody_pb2.BookedIn, "booked in {person_id} by {agency} at {facility}"),
+    (custody_pb2.BookedOut, "booked out {person_id} by {agency} from {facility}"),
+    (custody_pb2.TransferDeparted, "departed {transfer_id} with {person_ids} from {from_agency}[ at {from_facility}] to {to_agency}[ at {to_facility}]"),
+    (custody_pb2.TransferArrived, "arrived {transfer_id} with {person_ids} to {agency}[ at {facility}]"),
+    (separation_pb2.Separated, "separated {child_id} from {adult_ids} by {agency} for {reason_codes}"),
+    (separation_pb2.Separated, "separated {child_id} from {adult_unknown_reason} by {agency} for {reason_codes}"),
+    (custody_pb2.ReferredToOrr, "referred {child_id} to ORR by {referring_agency}"),
+    (custody_pb2.Placed, "placed {child_id} by {agency} at {facility}[, outcome {undated_outcome_text}]"),
+    (custody_pb2.Released, "released {person_id} by {agency}[ to {sponsor_id}] for {reason_code}"),
+    (separation_pb2.Reunified, "reunified {child_id} with (?:{adult_ids}|unknown) by {agency}[ at {held_together_at}]"),
+    (oversight_pb2.Retracted, "retracts {retracted_event_id}: {reason_text}"),
 ]  # fmt: skip
 
 ID = r"[a-z]+-\d+"
@@ -89,7 +101,7 @@ class History:
 
     def __init__(self, table: str, url: str, name: str) -> None:
         self.names = {id_of(name): name for name in re.findall(rf"\b{ID}\b", table)}
-        self.appends: list[tuple[datetime, list[words.Event]]] = []
+        self.appends: list[tuple[datetime, list[event_pb2.Event]]] = []
         self.claims: list[tuple[datetime, datetime | None, str]] = []
         lines = (line.partition("#")[0].strip() for line in table.splitlines())
         heading, *lines = filter(None, lines)
@@ -134,7 +146,7 @@ class History:
             made.corrects_event_id = id_of(f"event {corrected}")
         if recorded != "+":
             late, exactly, _ = _when(recorded)
-            late += timedelta(hours=23 if exactly == words.PRECISION_DAY else 0)
+            late += timedelta(hours=23 if exactly == time_pb2.PRECISION_DAY else 0)
             assert not self.appends or self.appends[-1][0] <= late, f"recorded earlier: {told}"
             self.appends.append((late, []))
         self.appends[-1][1].append(made)
@@ -173,16 +185,16 @@ class History:
 
     def _person(self, basis: Basis, who: str) -> query.GetPersonResponse:
         asked = query.GetPersonRequest(person_id=id_of(who), basis=basis)
-        return ask.get_person(self.ledger, asked)
+        return get_person(self.ledger, asked)
 
     def _timeline(self, basis: Basis, who: str) -> query.GetPersonTimelineResponse:
         asked = query.GetPersonTimelineRequest(person_id=id_of(who), basis=basis)
-        return ask.get_person_timeline(self.ledger, asked)
+        return get_person_timeline(self.ledger, asked)
 
-    def _family(self, basis: Basis, who: str) -> list[tuple[int, str, query.Custody]]:
+    def _family(self, basis: Basis, who: str) -> list[tuple[int, str, view_pb2.Custody]]:
         kind = "family_id" if who.startswith("family-") else "person_id"
         asked = query.GetFamilyRequest(**{kind: id_of(who)}, basis=basis)
-        members = ask.get_family(self.ledger, asked).members
+        members = get_family(self.ledger, asked).members
         return sorted(
             ((one.removes, self.names[one.person_id], one.custody) for one in members),
             key=lambda member: member[:2],
@@ -190,12 +202,12 @@ class History:
 
     def _roster(self, basis: Basis, agency: str, facility: str) -> str:
         asked = query.ListRosterRequest(agency=agency, facility=facility, basis=basis)
-        answer = ask.list_roster(self.ledger, asked)
+        answer = list_roster(self.ledger, asked)
         return f"{self._people(one.person_id for one in answer.people)} ({answer.total_size})"
 
     def _separated(self, basis: Basis, which: str) -> str:
         asked = query.ListSeparationsRequest(include_reunified=which == "ever", basis=basis)
-        answer = ask.list_separations(self.ledger, asked)
+        answer = list_separations(self.ledger, asked)
         return f"{self._people({one.child_id for one in answer.separations})} ({answer.total_size})"
 
     # ... and what is answered, in the words of the table.
@@ -203,30 +215,30 @@ class History:
     def _people(self, ids: Iterable[str]) -> str:
         return _list(sorted(self.names[one] for one in ids)) or "nobody"
 
-    def _custody(self, state: query.Custody) -> str:
+    def _custody(self, state: view_pb2.Custody) -> str:
         told = ["not recorded", "held by", "in transfer from", "released by"][state.status]
         told += f" {state.agency}" if state.agency else ""
         told += f" at {state.facility}" if state.facility else ""
-        awaited = " to" if state.status == query.CUSTODY_STATUS_IN_TRANSFER else ", awaited by"
+        awaited = " to" if state.status == view_pb2.CUSTODY_STATUS_IN_TRANSFER else ", awaited by"
         told += f"{awaited} {state.awaited_by}" if state.awaited_by else ""
         told += f", outcome {state.undated_outcome_text}" if state.undated_outcome_text else ""
         against = [self.names[one] for one in state.contradicting_event_ids]
         return told + (f", against {_list(against)}" if against else "")
 
-    def _separation(self, one: query.Separation) -> str:
+    def _separation(self, one: view_pb2.Separation) -> str:
         told = f"{self._people(one.adult_ids) if one.adult_ids else 'unknown'}, "
         told += ["", "open", "partly reunified", "reunified"][one.status]
-        if one.status == query.SEPARATION_STATUS_PARTLY_REUNIFIED:
+        if one.status == view_pb2.SEPARATION_STATUS_PARTLY_REUNIFIED:
             told += f" with {self._people(one.reunified_adult_ids)}"
         return told + (f" {_say(one.reunified_time)}" if one.HasField("reunified_time") else "")
 
-    def _link(self, who: str, link: query.FamilyLink) -> str:
+    def _link(self, who: str, link: view_pb2.FamilyLink) -> str:
         relative = self.names[link.relative_id]
         told = f"{relative} by {link.asserted_by}"
         if link.kind:
             of, one = (relative, who) if link.inverse else (who, relative)
-            told = f"{one} is {_words(words.RelationshipKind.DESCRIPTOR)[link.kind]} of {of}"
-        return told + (" (retracted)" if link.status == query.LINK_STATUS_RETRACTED else "")
+            told = f"{one} is {_words(family_pb2.RelationshipKind.DESCRIPTOR)[link.kind]} of {of}"
+        return told + (" (retracted)" if link.status == view_pb2.LINK_STATUS_RETRACTED else "")
 
     def _event(self, one: query.TimelineEvent) -> str:
         kind = one.event.entry.event.WhichOneof("fact").replace("_", " ")
@@ -234,16 +246,16 @@ class History:
         told = f"{kind} {_say(one.effective_time)}"
         return told + (f" (retracted by {self.names[void]})" if void else "")
 
-    def _period(self, one: query.CustodyPeriod) -> str:
+    def _period(self, one: view_pb2.CustodyPeriod) -> str:
         to = f"to {_say(one.to_time)}" if one.HasField("to_time") else "on"
         return f"{_say(one.from_time)} {to} {self._custody(one.custody)}"
 
 
-def _claim(one: query.Claim) -> str:
+def _claim(one: view_pb2.Claim) -> str:
     born = one.birth_date
     told = [f"born {born.year}-{born.month:02}-{born.day:02}"] if one.HasField("birth_date") else []
     told += [f"aged {one.stated_age_years}"] if one.HasField("stated_age_years") else []
-    told += [f"sex {_words(words.Sex.DESCRIPTOR)[one.sex]}"] if one.sex else []
+    told += [f"sex {_words(identity_pb2.Sex.DESCRIPTOR)[one.sex]}"] if one.sex else []
     told += [f"from {one.nationality_text}"] if one.nationality_text else []
     return " ".join(told) or "no particulars"
 
@@ -337,7 +349,7 @@ def _words(enum: EnumDescriptor) -> dict[int, str]:
     }
 
 
-def _when(text: str) -> tuple[datetime, words.Precision, str]:
+def _when(text: str) -> tuple[datetime, time_pb2.Precision, str]:
     """(first moment, precision, zone) of "day 3", "day 3 14h", "day 3 14:05", "month 2"."""
     found = re.fullmatch(r"(day|month) (\d+)(?: (\d\d)(h|:\d\d))?(?: (\w+/\w+))?", text)
     assert found, f"no such time: {text}"
@@ -345,20 +357,20 @@ def _when(text: str) -> tuple[datetime, words.Precision, str]:
     first = DAY_1.replace(tzinfo=ZoneInfo(zone or "UTC"))
     if unit == "month":
         first = first.replace(month=first.month + int(number) - 1)
-        return first, words.PRECISION_MONTH, zone or "UTC"
+        return first, time_pb2.PRECISION_MONTH, zone or "UTC"
     at = first + timedelta(days=int(number) - 1)
     if hour is None:
-        return at, words.PRECISION_DAY, zone or "UTC"
+        return at, time_pb2.PRECISION_DAY, zone or "UTC"
     if minute == "h":
-        return at.replace(hour=int(hour)), words.PRECISION_HOUR, zone or "UTC"
+        return at.replace(hour=int(hour)), time_pb2.PRECISION_HOUR, zone or "UTC"
     at = at.replace(hour=int(hour), minute=int(minute[1:]))
-    return at, words.PRECISION_MINUTE, zone or "UTC"
+    return at, time_pb2.PRECISION_MINUTE, zone or "UTC"
 
 
 def _end(text: str) -> datetime:
     """The moment of a claim: the last one of a day, or the one named."""
     at, precision, _ = _when(text)
-    if precision == words.PRECISION_DAY:
+    if precision == time_pb2.PRECISION_DAY:
         at += timedelta(days=1, microseconds=-1)
     return at.astimezone(UTC)
 

@@ -24,19 +24,9 @@ from ledger.v1.audit_service_pb2 import (
     GetCheckpointRequest,
     GetInclusionProofRequest,
 )
-from ledger.v1.event_pb2 import (
-    Actor,
-    BookedIn,
-    Event,
-    PersonRegistered,
-    Precision,
-    Released,
-    Retracted,
-    Separated,
-    Source,
-    TransferDeparted,
-    ValidTime,
-)
+from ledger.v1.custody_pb2 import BookedIn, Released, TransferDeparted
+from ledger.v1.event_pb2 import Actor, Event, Source
+from ledger.v1.identity_pb2 import PersonRegistered
 from ledger.v1.ledger_service_pb2 import (
     AppendEventsRequest,
     AppendEventsResponse,
@@ -46,6 +36,9 @@ from ledger.v1.ledger_service_pb2 import (
     ReadEventsRequest,
     Receipt,
 )
+from ledger.v1.oversight_pb2 import Retracted
+from ledger.v1.separation_pb2 import Separated
+from ledger.v1.time_pb2 import Precision, ValidTime
 
 ALREADY_EXISTS = grpc.StatusCode.ALREADY_EXISTS
 ABORTED = grpc.StatusCode.ABORTED

@@ -35,6 +35,16 @@ from ledger.v1.audit_service_pb2 import (
     GetInclusionProofRequest,
 )
 from ledger.v1.basis_pb2 import Basis, PageToken
+from ledger.v1.custody_pb2 import (
+    Apprehended,
+    BookedIn,
+    BookedOut,
+    Placed,
+    ReferredToOrr,
+    Released,
+    TransferArrived,
+    TransferDeparted,
+)
 from ledger.v1.custody_query_service_pb2 import (
     GetFamilyRequest,
     GetPersonRequest,
@@ -43,27 +53,9 @@ from ledger.v1.custody_query_service_pb2 import (
     ListSeparationsRequest,
 )
 from ledger.v1.error_pb2 import ErrorReason
-from ledger.v1.event_pb2 import (
-    Apprehended,
-    BookedIn,
-    BookedOut,
-    Event,
-    FamilyGroupFormed,
-    IdentifierAsserted,
-    PersonRegistered,
-    Place,
-    Placed,
-    Precision,
-    ReferredToOrr,
-    RelationshipAsserted,
-    RelationshipKind,
-    Released,
-    Retracted,
-    Reunified,
-    Separated,
-    TransferArrived,
-    TransferDeparted,
-)
+from ledger.v1.event_pb2 import Event
+from ledger.v1.family_pb2 import FamilyGroupFormed, RelationshipAsserted, RelationshipKind
+from ledger.v1.identity_pb2 import IdentifierAsserted, PersonRegistered
 from ledger.v1.ledger_service_pb2 import (
     AppendEventsRequest,
     EventFilter,
@@ -75,6 +67,10 @@ from ledger.v1.ledger_service_pb2 import (
 )
 from ledger.v1.options_pb2 import status as status_option
 from ledger.v1.options_pb2 import subject
+from ledger.v1.oversight_pb2 import Retracted
+from ledger.v1.place_pb2 import Place
+from ledger.v1.separation_pb2 import Reunified, Separated
+from ledger.v1.time_pb2 import Precision
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 NOT_FOUND = grpc.StatusCode.NOT_FOUND

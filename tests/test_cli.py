@@ -13,7 +13,7 @@ from events import event, id_of, place
 
 from ledger.demo import story
 from ledger.rpc.client import Client
-from ledger.v1.event_pb2 import Apprehended, Placed
+from ledger.v1.custody_pb2 import Apprehended, Placed
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest
 
 CHILD = id_of("p-1")

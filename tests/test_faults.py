@@ -25,7 +25,7 @@ from test_bad_input import Refusal, refusal_of
 from test_store import batch, blocked, direct, first_in_line, listening
 
 from ledger.append import append_events
-from ledger.ask import list_roster
+from ledger.ask.population import list_roster
 from ledger.errors import LedgerError, StartupError
 from ledger.ledger import Ledger, now_us
 from ledger.rpc.server import Server
@@ -35,14 +35,18 @@ from ledger.store.database import Database
 from ledger.store.log import Append, Log
 from ledger.store.tables import entry, entry_subject, head, term, tile
 from ledger.v1.basis_pb2 import Basis
+from ledger.v1.custody_pb2 import BookedIn
 from ledger.v1.custody_query_service_pb2 import ListRosterRequest
-from ledger.v1.event_pb2 import BookedIn, Event, PersonRegistered, Retracted, Separated
+from ledger.v1.event_pb2 import Event
+from ledger.v1.identity_pb2 import PersonRegistered
 from ledger.v1.ledger_service_pb2 import (
     AppendEventsRequest,
     AppendEventsResponse,
     ReadEventsRequest,
 )
 from ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
+from ledger.v1.oversight_pb2 import Retracted
+from ledger.v1.separation_pb2 import Separated
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 on_postgresql = pytest.mark.parametrize("database_url", [*VERSIONS][:1], indirect=True)

@@ -11,11 +11,11 @@ import pytest
 from commands import ROOT
 
 import projections
-from ledger.codes import code_lists
 from ledger.store import migrations
 from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.event_pb2 import Event
 from ledger.v1.options_pb2 import code_list, order, status, subject
+from projections.codes import code_lists
 
 OURS = [
     path

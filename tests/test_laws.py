@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
-from conftest import STORES, ticking
+from conftest import VERSIONS, ticking
 from events import day, event, id_of
 from eventsourcing.dcb.api import DCBQuery
 from google.protobuf.message import Message
@@ -38,7 +38,9 @@ from hypothesis import strategies as st
 
 import projections
 from ledger.append import append_events
-from ledger.ask import get_family, get_person, get_person_timeline, list_roster, list_separations
+from ledger.ask.person import get_person, get_person_timeline
+from ledger.ask.population import list_roster, list_separations
+from ledger.ask.relatives import get_family
 from ledger.errors import LedgerError
 from ledger.ledger import Ledger
 from ledger.prove import get_checkpoint, get_consistency_proof, get_inclusion_proof
@@ -53,26 +55,33 @@ from ledger.v1.audit_service_pb2 import (
     GetInclusionProofRequest,
 )
 from ledger.v1.basis_pb2 import Basis
+from ledger.v1.custody_pb2 import Placed
 from ledger.v1.custody_query_service_pb2 import (
-    ChildSeparations,
-    Custody,
-    CustodyStatus,
-    FamilyLink,
     GetFamilyRequest,
     GetPersonRequest,
     GetPersonTimelineRequest,
     GetPersonTimelineResponse,
-    LinkStatus,
     ListRosterRequest,
     ListSeparationsRequest,
-    SeparationStatus,
 )
-from ledger.v1.event_pb2 import Entry, Event, PersonRegistered, Place, Placed, Precision, Retracted
+from ledger.v1.event_pb2 import Entry, Event
+from ledger.v1.identity_pb2 import PersonRegistered
 from ledger.v1.ledger_service_pb2 import (
     AppendEventsRequest,
     AppendEventsResponse,
     GetEventRequest,
     Receipt,
+)
+from ledger.v1.oversight_pb2 import Retracted
+from ledger.v1.place_pb2 import Place
+from ledger.v1.time_pb2 import Precision
+from ledger.v1.view_pb2 import (
+    ChildSeparations,
+    Custody,
+    CustodyStatus,
+    FamilyLink,
+    LinkStatus,
+    SeparationStatus,
 )
 from projections.belief import OPEN, Membership, revise
 from projections.custody import by_agency, by_facility, custody
@@ -230,7 +239,7 @@ def rows_of(
     return set(rows.values())
 
 
-@tried(60)
+@tried(80)
 @given(history=histories(most=14), stops=st.sets(st.integers(1, 20)))
 def test_what_is_believed_is_what_the_fold_says_at_every_size_and_instant(
     history: History, stops: set[int]
@@ -277,7 +286,7 @@ def belongs_to(message: Message) -> list[str]:
     return found + [by_facility(message.agency, message.facility)] * bool(message.facility)
 
 
-@tried(4)
+@tried(6)
 @given(history=histories(most=12), data=st.data())
 def test_the_tables_say_what_a_fold_of_what_was_appended_says(
     database_url: str, history: History, data: st.DataObject
@@ -370,7 +379,7 @@ def same_place(one: str, other: str) -> bool:
     return one.lower().split() == other.lower().split()
 
 
-@tried(5)
+@tried(6)
 @given(history=plain_histories(), data=st.data())
 def test_the_tables_say_what_a_rule_of_thumb_says(
     database_url: str, history: History, data: st.DataObject
@@ -403,7 +412,7 @@ def test_the_tables_say_what_a_rule_of_thumb_says(
             }
 
 
-@tried(150)
+@tried(250)
 @given(history=plain_histories(), data=st.data())
 def test_the_fold_says_what_a_rule_of_thumb_says(history: History, data: st.DataObject) -> None:
     """The same without a store, and so at every instant of many more histories."""
@@ -523,7 +532,7 @@ def live(ledger: Ledger, name: str) -> Generation:
     return found
 
 
-@tried(5)
+@tried(6)
 @given(history=histories())
 def test_a_table_that_followed_entry_by_entry_is_the_one_made_at_once_and_the_one_rebuilt(
     database_url: str, history: History
@@ -614,7 +623,7 @@ def answers(ledger: Ledger, history: History, then: Basis) -> list[bytes]:
     return found
 
 
-@tried(4)
+@tried(6)
 @given(history=histories(), data=st.data())
 def test_what_was_answered_at_a_size_is_answered_at_that_size_for_ever(
     database_url: str, history: History, data: st.DataObject
@@ -654,7 +663,7 @@ def correction_of(data: st.DataObject, history: History) -> list[Event]:
     return [event(why, 60, event_id=id_of("the retraction")), right]
 
 
-@tried(4)
+@tried(5)
 @given(history=histories(most=16), data=st.data())
 def test_a_correction_changes_nothing_that_was_known_before_it(
     database_url: str, history: History, data: st.DataObject
@@ -690,7 +699,7 @@ def names(one: Event, subject_id: str) -> bool:
     return subject_id.encode() in one.SerializeToString()
 
 
-@tried(4)
+@tried(6)
 @given(
     history=late_histories(most=12),
     jumps=st.lists(
@@ -724,7 +733,7 @@ def test_record_times_rise_and_what_was_known_stays_known_whatever_the_clock_doe
             assert list_separations(ledger, question) == answer
 
 
-@tried(3)
+@tried(5)
 @given(history=late_histories())
 def test_appends_at_once_have_one_record_time_each_in_the_order_of_the_log(
     database_url: str, history: History
@@ -811,7 +820,7 @@ def finally_true(ledger: Ledger, history: History, as_of_us: int) -> list[object
     return found
 
 
-@tried(4)
+@tried(5)
 @given(history=late_histories(INSTANTS), data=st.data())
 def test_facts_learned_late_end_in_the_same_answers(
     database_url: str, history: History, data: st.DataObject
@@ -855,7 +864,7 @@ def reached(links: set[tuple[str, str]], person: str) -> set[str]:
     return found
 
 
-@tried(60)
+@tried(100)
 @given(history=family_histories(), data=st.data())
 def test_the_fold_names_every_assertion_of_a_link(history: History, data: st.DataObject) -> None:
     size = data.draw(st.integers(1, len(history.events)))
@@ -997,7 +1006,7 @@ def kept_bytes(ledger: Ledger) -> list[bytes]:
     return [one.data for one in ledger.log.entries.page(DCBQuery(), 0, size, size)]
 
 
-@tried(4)
+@tried(5)
 @given(history=histories())
 def test_every_receipt_proves_that_the_event_was_kept(database_url: str, history: History) -> None:
     with opened(database_url) as ledger:
@@ -1069,7 +1078,7 @@ def without_news(receipt: Receipt) -> Receipt:
     return plain
 
 
-@tried(5)
+@tried(6)
 @given(history=histories(), data=st.data())
 def test_appending_again_in_whole_or_in_part_gives_the_first_receipts(
     database_url: str, history: History, data: st.DataObject
@@ -1097,13 +1106,13 @@ def test_appending_again_in_whole_or_in_part_gives_the_first_receipts(
         assert len(kept_bytes(ledger)) == len(first)
 
 
-@tried(3)
+@tried(4)
 @given(history=histories())
 def test_every_store_comes_to_the_same_root(
     postgres_of: Callable[[str], object], tmp_path_factory: pytest.TempPathFactory, history: History
 ) -> None:
     found = {}
-    for store in STORES:
+    for store in ("sqlite", *VERSIONS):
         url = (
             f"sqlite:///{tmp_path_factory.mktemp('agreement') / 'ledger.db'}"
             if store == "sqlite"

@@ -4,10 +4,12 @@ import pytest
 from events import event, id_of, place
 
 from ledger.append import append_events
-from ledger.ask import get_family, list_roster
+from ledger.ask.population import list_roster
+from ledger.ask.relatives import get_family
 from ledger.store.generations import Generations, State
+from ledger.v1.custody_pb2 import Apprehended, Placed
 from ledger.v1.custody_query_service_pb2 import GetFamilyRequest, ListRosterRequest
-from ledger.v1.event_pb2 import Apprehended, Placed, RelationshipAsserted, RelationshipKind
+from ledger.v1.family_pb2 import RelationshipAsserted, RelationshipKind
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest
 
 PEOPLE = 1_200

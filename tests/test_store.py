@@ -30,8 +30,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 import projections
 from ledger.append import append_events
-from ledger.ask import get_family, get_person, get_person_timeline, list_roster, list_separations
-from ledger.entry import encode, kind_of, subjects_of
+from ledger.ask.person import get_person, get_person_timeline
+from ledger.ask.population import list_roster, list_separations
+from ledger.ask.relatives import get_family
+from ledger.entry import encode, kind_of
 from ledger.errors import LedgerError, StartupError
 from ledger.ledger import Ledger, now_us
 from ledger.prove import get_checkpoint, get_consistency_proof, get_inclusion_proof
@@ -47,6 +49,7 @@ from ledger.v1.audit_service_pb2 import (
     GetInclusionProofRequest,
 )
 from ledger.v1.basis_pb2 import Basis
+from ledger.v1.custody_pb2 import BookedIn
 from ledger.v1.custody_query_service_pb2 import (
     GetFamilyRequest,
     GetPersonRequest,
@@ -54,7 +57,8 @@ from ledger.v1.custody_query_service_pb2 import (
     ListRosterRequest,
     ListSeparationsRequest,
 )
-from ledger.v1.event_pb2 import BookedIn, Event, PersonRegistered, Retracted, Separated
+from ledger.v1.event_pb2 import Event
+from ledger.v1.identity_pb2 import PersonRegistered
 from ledger.v1.ledger_service_pb2 import (
     AppendEventsRequest,
     EventFilter,
@@ -62,6 +66,9 @@ from ledger.v1.ledger_service_pb2 import (
     Precondition,
     ReadEventsRequest,
 )
+from ledger.v1.oversight_pb2 import Retracted
+from ledger.v1.separation_pb2 import Separated
+from projections.subjects import subjects_of
 
 ROOT = Path(__file__).parents[1]
 WITH_TABLES = sorted(name for name, one in projections.load().items() if one.populations)

@@ -20,20 +20,11 @@ from ledger.ledger import Ledger
 from ledger.rpc.client import Client
 from ledger.rpc.server import Server
 from ledger.rpc.status import received
+from ledger.v1.custody_pb2 import Apprehended, BookedIn, Released, TransferDeparted
 from ledger.v1.custody_query_service_pb2 import GetPersonRequest
-from ledger.v1.event_pb2 import (
-    Apprehended,
-    BookedIn,
-    Event,
-    FamilyGroupFormed,
-    IdentifierAsserted,
-    PersonRegistered,
-    RecordedEvent,
-    Released,
-    Retracted,
-    Separated,
-    TransferDeparted,
-)
+from ledger.v1.event_pb2 import Event, RecordedEvent
+from ledger.v1.family_pb2 import FamilyGroupFormed
+from ledger.v1.identity_pb2 import IdentifierAsserted, PersonRegistered
 from ledger.v1.ledger_service_pb2 import (
     AppendEventsRequest,
     AppendEventsResponse,
@@ -43,6 +34,8 @@ from ledger.v1.ledger_service_pb2 import (
     WatchEventsResponse,
 )
 from ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
+from ledger.v1.oversight_pb2 import Retracted
+from ledger.v1.separation_pb2 import Separated
 
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ledger.cli.render import enum_word, show_table, time_of
-from ledger.v1.custody_query_service_pb2 import Custody, FamilyLink, Separation
+from ledger.v1.view_pb2 import Custody, FamilyLink, Separation
 
 
 def show_separations(separations: Iterable[Separation]) -> None:

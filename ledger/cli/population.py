@@ -21,8 +21,8 @@ from ledger.v1.custody_query_service_pb2 import (
     ListRosterRequest,
     ListSeparationsRequest,
     RosterPerson,
-    Separation,
 )
+from ledger.v1.view_pb2 import Separation
 
 PAGE = 1_000
 

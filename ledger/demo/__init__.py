@@ -22,8 +22,9 @@ from google.protobuf.json_format import ParseDict
 from ledger.imports import profile, rows
 from ledger.imports.run import Imported, run
 from ledger.rpc.client import Client
-from ledger.v1.event_pb2 import Event, Precision
+from ledger.v1.event_pb2 import Event
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest
+from ledger.v1.time_pb2 import Precision
 
 CHILDREN = 24
 SPACE = UUID("0f9f0f5c-8a5e-4d0e-9a51-1a2b3c4d5e6f")

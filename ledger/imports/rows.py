@@ -18,14 +18,22 @@ from zoneinfo import ZoneInfo
 from google.protobuf.descriptor import FieldDescriptor
 
 from ledger.errors import MistakeError
-from ledger.imports.profile import BLANK, PRESENT, EventRule, Profile, Rule, field_of
+from ledger.imports.profile import (
+    INTEGERS,
+    EventRule,
+    Profile,
+    Rule,
+    field_of,
+    folded,
+    integer,
+    is_like,
+    normal,
+)
 from ledger.v1.event_pb2 import Event
+from ledger.v1.time_pb2 import Precision
 
 # Ids of rows are derived from this and the file's hash, so that they are the same at each import.
 SPACE = UUID("6f3a1c52-7a0e-4a6e-9d0c-2f4c3d1b5e90")
-
-
-UINT32_MAX = 2**32 - 1
 
 
 @dataclass
@@ -112,7 +120,7 @@ def _records(text: str, profile: Profile) -> Iterator[Row]:
 
 
 def _check_header(cells: list[str], line: int, profile: Profile) -> None:
-    found = [_folded(cell) for cell in cells]
+    found = [folded(cell) for cell in cells]
     for wanted, cell in zip(profile.columns, found, strict=False):
         if wanted != cell:
             raise MistakeError(f"line {line}: the column {wanted!r} is expected, not {cell!r}")
@@ -131,18 +139,18 @@ def _interpret(row: Row, profile: Profile, digest: bytes) -> None:
             row.reject(column, "is not UTF-8")
             return
     for name, when in profile.skips.items():
-        if _is_like(row, when):
+        if is_like(row.cells, when):
             row.reject("", name)
             return
     try:
         row.events = [
             _event(row, profile, digest, rule)
             for rule in profile.events
-            if _is_like(row, rule.when)
+            if is_like(row.cells, rule.when)
         ]
         _require_everything_taken(row, profile)
         for note in profile.notes:
-            if not _is_like(row, note.when):
+            if not is_like(row.cells, note.when):
                 continue
             if note.before and not _is_before(row, profile, note.column, note.before):
                 continue
@@ -156,17 +164,17 @@ def _require_everything_taken(row: Row, profile: Profile) -> None:
 
     Otherwise a child's discharge could be read past, and she would stay in care for ever.
     """
-    taken = {rule.valid_time for rule in profile.events if _is_like(row, rule.when)}
+    taken = {rule.valid_time for rule in profile.events if is_like(row.cells, rule.when)}
     for column in {rule.valid_time for rule in profile.events} - taken:
         if row.cells[column].strip():
             raise CellError(column, "has a date that no event takes")
     for column, texts in profile.texts.items():
-        if _normal(row.cells[column]) not in texts:
+        if normal(row.cells[column]) not in texts:
             raise CellError(column, "is not one of the texts that the profile knows")
 
 
 def _event(row: Row, profile: Profile, digest: bytes, rule: EventRule) -> Event:
-    event = Event(event_id=_derived(digest, row, rule.fact))
+    event = Event(event_id=_derived(digest, row, rule.id), vocabulary=profile.vocabulary)
     event.valid_time.time.FromDatetime(_instant(row, profile, rule.valid_time))
     event.valid_time.precision = profile.precision
     event.valid_time.zone = profile.zone
@@ -179,7 +187,7 @@ def _event(row: Row, profile: Profile, digest: bytes, rule: EventRule) -> Event:
     fact.SetInParent()
     for path, source in rule.fields.items():
         target = field_of(fact.DESCRIPTOR, path)
-        if target is None or not _is_like(row, source.when):
+        if target is None or not is_like(row.cells, source.when):
             continue
         values = list(_values(row, profile, digest, source, target))
         *parents, name = path.split(".")
@@ -209,7 +217,7 @@ def _values(
             if not rule.codes:
                 yield _converted(text, target, rule.column)
                 continue
-            codes = profile.codes[rule.codes].get(_normal(text))
+            codes = profile.codes[rule.codes].get(normal(text))
             if codes is None:
                 raise CellError(rule.column, f"is not in the table codes.{rule.codes}")
             yield from (_converted(code, target, rule.column) for code in codes)
@@ -219,12 +227,13 @@ def _converted(text: str, target: FieldDescriptor, column: str) -> Any:
     """A text as a value of the field."""
     if target.enum_type:
         return target.enum_type.values_by_name[text].number
-    if target.type == FieldDescriptor.TYPE_UINT32:
-        if not text.strip().isdecimal() or int(text) > UINT32_MAX:
-            raise CellError(column, "is not a number, or too large a one")
-        return int(text)
+    if target.type in INTEGERS:
+        number = integer(text, target)
+        if number is None:
+            raise CellError(column, "is not a number, or too small or too large a one")
+        return number
     # Free text stays as it is; a name is one line, however the list was broken.
-    return text if target.name.endswith("_text") else _folded(text)
+    return text if target.name.endswith("_text") else folded(text)
 
 
 def _instant(row: Row, profile: Profile, column: str) -> datetime:
@@ -233,31 +242,31 @@ def _instant(row: Row, profile: Profile, column: str) -> datetime:
         raise CellError(column, "is blank")
     for form in profile.formats:
         try:
-            return datetime.strptime(text, form).replace(tzinfo=ZoneInfo(profile.zone))
+            instant = datetime.strptime(text, form).replace(tzinfo=ZoneInfo(profile.zone))
         except ValueError:
             continue
+        if profile.precision not in (Precision.PRECISION_DAY, Precision.PRECISION_MONTH):
+            _look_at_clock(row, profile, column, instant)
+        return instant
     raise CellError(column, f"is not a date like {' or '.join(profile.formats)}")
+
+
+def _look_at_clock(row: Row, profile: Profile, column: str, instant: datetime) -> None:
+    """Reject a time that the clocks of the zone never showed; note one that they showed twice."""
+    first, second = instant.utcoffset(), instant.replace(fold=1).utcoffset()
+    if first is None or second is None or first == second:
+        return
+    if first < second:
+        raise CellError(column, f"is a time that the clocks of {profile.zone} skipped that day")
+    note = (column, f"is a time that the clocks of {profile.zone} showed twice: read as the first")
+    if note not in row.notes:
+        row.notes.append(note)
 
 
 def _is_before(row: Row, profile: Profile, column: str, other: str) -> bool:
     if not row.cells[column].strip() or not row.cells[other].strip():
         return False
     return _instant(row, profile, column) < _instant(row, profile, other)
-
-
-def _is_like(row: Row, when: Mapping[str, Any]) -> bool:
-    """Whether each column is "present", "blank", or one of the texts listed."""
-    for column, wanted in when.items():
-        text = _normal(row.cells[column])
-        if wanted == PRESENT:
-            matches = bool(text)
-        elif wanted == BLANK:
-            matches = not text
-        else:
-            matches = text in wanted
-        if not matches:
-            return False
-    return True
 
 
 def _note_duplicates(rows: Iterable[Row], profile: Profile) -> None:
@@ -274,12 +283,3 @@ def _note_duplicates(rows: Iterable[Row], profile: Profile) -> None:
 
 def _derived(digest: bytes, row: Row, what: str) -> str:
     return str(uuid5(SPACE, f"{digest.hex()}:{row.number}:{what}"))
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _normal(text: str) -> str:
-    """White space folded, lower case, without a final full stop: how tables are looked up."""
-    return _folded(text).casefold().removesuffix(".").rstrip()

@@ -1,20 +1,17 @@
 """The server: three services over one ledger, with health and reflection, and an orderly stop."""
 
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from ledger.append import append_events
-from ledger.ask import get_family, get_person, get_person_timeline, list_roster, list_separations
 from ledger.errors import MistakeError, StartupError
 from ledger.ledger import Ledger
-from ledger.prove import get_checkpoint, get_consistency_proof, get_inclusion_proof
-from ledger.read import get_event, list_codes, read_events, watch_events
 from ledger.rpc.calls import Calls
+from ledger.rpc.methods import METHODS, Servicer
 from ledger.v1 import (
     audit_service_pb2,
     audit_service_pb2_grpc,
@@ -27,7 +24,6 @@ from ledger.v1 import (
 UNARY_THREADS = 16
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 METADATA_BYTES_MAX = 8 * 1024
-DEADLINE_S = 30.0
 STOP_GRACE_S = 10.0
 ADDRESS = re.compile(r"^\S+:\d{1,5}$")
 LOOPBACK = re.compile(r"^(127(\.\d{1,3}){3}|localhost|\[::1\]):\d+$")
@@ -40,102 +36,6 @@ SERVICES = [
         (audit_service_pb2, "AuditService"),
     )
 ]
-
-
-def _left_s(context: grpc.ServicerContext) -> float:
-    """How long the caller waits; where she did not say, as long as we let anybody wait."""
-    left = context.time_remaining()
-    return DEADLINE_S if left is None else min(left, DEADLINE_S)
-
-
-class LedgerServicer(ledger_service_pb2_grpc.LedgerServiceServicer):
-    """See protos/ledger/v1/ledger_service.proto."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-
-    def AppendEvents(
-        self, request: ledger_service_pb2.AppendEventsRequest, context: grpc.ServicerContext
-    ) -> ledger_service_pb2.AppendEventsResponse:
-        return append_events(self._ledger, request, _left_s(context))
-
-    def GetEvent(
-        self, request: ledger_service_pb2.GetEventRequest, _context: grpc.ServicerContext
-    ) -> ledger_service_pb2.GetEventResponse:
-        return get_event(self._ledger, request)
-
-    def ReadEvents(
-        self, request: ledger_service_pb2.ReadEventsRequest, _context: grpc.ServicerContext
-    ) -> Iterator[ledger_service_pb2.ReadEventsResponse]:
-        return read_events(self._ledger, request)
-
-    def WatchEvents(
-        self, request: ledger_service_pb2.WatchEventsRequest, context: grpc.ServicerContext
-    ) -> Iterator[ledger_service_pb2.WatchEventsResponse]:
-        return watch_events(self._ledger, request, context.is_active)
-
-    def ListCodes(
-        self, request: ledger_service_pb2.ListCodesRequest, _context: grpc.ServicerContext
-    ) -> ledger_service_pb2.ListCodesResponse:
-        return list_codes(request)
-
-
-class CustodyQueryServicer(custody_query_service_pb2_grpc.CustodyQueryServiceServicer):
-    """See protos/ledger/v1/custody_query_service.proto."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-
-    def GetPerson(
-        self, request: custody_query_service_pb2.GetPersonRequest, _context: grpc.ServicerContext
-    ) -> custody_query_service_pb2.GetPersonResponse:
-        return get_person(self._ledger, request)
-
-    def GetPersonTimeline(
-        self,
-        request: custody_query_service_pb2.GetPersonTimelineRequest,
-        _context: grpc.ServicerContext,
-    ) -> custody_query_service_pb2.GetPersonTimelineResponse:
-        return get_person_timeline(self._ledger, request)
-
-    def GetFamily(
-        self, request: custody_query_service_pb2.GetFamilyRequest, _context: grpc.ServicerContext
-    ) -> custody_query_service_pb2.GetFamilyResponse:
-        return get_family(self._ledger, request)
-
-    def ListRoster(
-        self, request: custody_query_service_pb2.ListRosterRequest, _context: grpc.ServicerContext
-    ) -> custody_query_service_pb2.ListRosterResponse:
-        return list_roster(self._ledger, request)
-
-    def ListSeparations(
-        self,
-        request: custody_query_service_pb2.ListSeparationsRequest,
-        _context: grpc.ServicerContext,
-    ) -> custody_query_service_pb2.ListSeparationsResponse:
-        return list_separations(self._ledger, request)
-
-
-class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
-    """See protos/ledger/v1/audit_service.proto."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-
-    def GetCheckpoint(
-        self, request: audit_service_pb2.GetCheckpointRequest, _context: grpc.ServicerContext
-    ) -> audit_service_pb2.GetCheckpointResponse:
-        return get_checkpoint(self._ledger, request)
-
-    def GetInclusionProof(
-        self, request: audit_service_pb2.GetInclusionProofRequest, _context: grpc.ServicerContext
-    ) -> audit_service_pb2.GetInclusionProofResponse:
-        return get_inclusion_proof(self._ledger, request)
-
-    def GetConsistencyProof(
-        self, request: audit_service_pb2.GetConsistencyProofRequest, _context: grpc.ServicerContext
-    ) -> audit_service_pb2.GetConsistencyProofResponse:
-        return get_consistency_proof(self._ledger, request)
 
 
 class Server:
@@ -169,15 +69,16 @@ class Server:
                 ("grpc.keepalive_permit_without_calls", 1),
             ],
         )
-        ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server(
-            LedgerServicer(ledger), self._server
-        )
-        custody_query_service_pb2_grpc.add_CustodyQueryServiceServicer_to_server(
-            CustodyQueryServicer(ledger), self._server
-        )
-        audit_service_pb2_grpc.add_AuditServiceServicer_to_server(
-            AuditServicer(ledger), self._server
-        )
+        for add, name in (
+            (ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server, "LedgerService"),
+            (
+                custody_query_service_pb2_grpc.add_CustodyQueryServiceServicer_to_server,
+                "CustodyQueryService",
+            ),
+            (audit_service_pb2_grpc.add_AuditServiceServicer_to_server, "AuditService"),
+        ):
+            # Its methods are looked up by name, which a stub cannot know.
+            add(cast("Any", Servicer(ledger, METHODS[name])), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(
             [*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server

@@ -13,12 +13,13 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from ledger import merkle
-from ledger.entry import kind_of, subjects_of
+from ledger.entry import kind_of
 from ledger.store.database import Database
 from ledger.store.entries import Entries
 from ledger.store.suspect import SuspectRow, event_of, numbers_of, suspect_row
 from ledger.store.tables import entry, entry_subject, head, term, tile
 from ledger.v1.event_pb2 import Event
+from projections.subjects import subjects_of
 
 CHUNK = 2_000
 PROBLEMS_MAX = 20

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent
+from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBQuery, DCBQueryItem
 from eventsourcing.persistence import IntegrityError
 
 from ledger.store.entries import Stored, query_of
@@ -57,3 +57,9 @@ class ConditionFailedError(IntegrityError):
 def condition_of(precondition: Precondition) -> DCBAppendCondition:
     """A precondition in the terms of the event-sourcing library."""
     return DCBAppendCondition(query_of(precondition.no_events_match), precondition.after_position)
+
+
+def unchanged_since(events: Sequence[DCBEvent], size: int) -> DCBAppendCondition:
+    """That nothing about the subjects of these events was appended after a size."""
+    subjects = dict.fromkeys(tag for event in events for tag in event.tags)
+    return DCBAppendCondition(DCBQuery([DCBQueryItem([], [one]) for one in subjects]), size)

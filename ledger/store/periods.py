@@ -33,11 +33,17 @@ class Periods:
 
     def count(self, of: Generation, populations: Sequence[str], as_of_us: int, size: int) -> int:
         """How many belong to any of these populations."""
-        found = self._holding(of, populations, as_of_us, size).subquery()
+        found = self._holding(of, _any(populations), as_of_us, size).subquery()
+        subjects = sa.select(sa.func.count(sa.distinct(found.c.subject)))
         with self._database.reading.connect() as connection:
-            return int(
-                connection.execute(sa.select(sa.func.count()).select_from(found)).scalar_one()
-            )
+            return int(connection.execute(subjects).scalar_one())
+
+    def counts(self, of: Generation, prefix: str, as_of_us: int, size: int) -> dict[str, int]:
+        """How many belong to each population whose name begins so; a prefix ends with ":"."""
+        found = self._holding(of, _beginning(prefix), as_of_us, size).subquery()
+        rows = sa.select(found.c.population, sa.func.count()).group_by(found.c.population)
+        with self._database.reading.connect() as connection:
+            return dict(connection.execute(rows).tuples().all())
 
     def page(
         self,
@@ -49,7 +55,7 @@ class Periods:
         limit: int,
     ) -> list[tuple[str, bytes]]:
         """The first (subject id, state) after a subject id that belong to any of these."""
-        found = self._holding(of, populations, as_of_us, size).subquery()
+        found = self._holding(of, _any(populations), as_of_us, size).subquery()
         with self._database.reading.connect() as connection:
             rows = connection.execute(
                 sa.select(found.c.subject, found.c.state)
@@ -58,6 +64,44 @@ class Periods:
                 .limit(limit)
             )
             return [(subject, state) for subject, state in rows]
+
+    def all(
+        self, of: Generation, populations: Sequence[str], as_of_us: int, size: int
+    ) -> list[tuple[str, bytes]]:
+        """Every (subject id, state) that belongs to any of these, by subject id."""
+        found = self._holding(of, _any(populations), as_of_us, size).subquery()
+        rows = sa.select(found.c.subject, found.c.state).order_by(found.c.subject)
+        with self._database.reading.connect() as connection:
+            return [(subject, state) for subject, state in connection.execute(rows)]
+
+    def members(
+        self, of: Generation, populations: Sequence[str], as_of_us: int, size: int
+    ) -> dict[str, list[tuple[str, bytes]]]:
+        """For each of these populations that has any its (subject id, state), by subject id."""
+        found: dict[str, list[tuple[str, bytes]]] = {}
+        with self._database.reading.connect() as connection:
+            for some in chunks(sorted(populations)):
+                held = self._holding(of, _any(some), as_of_us, size).subquery()
+                rows = sa.select(held.c.population, held.c.subject, held.c.state).order_by(
+                    held.c.population, held.c.subject
+                )
+                for population, subject, state in connection.execute(rows):
+                    found.setdefault(population, []).append((subject, state))
+        return found
+
+    def shared(
+        self, of: Generation, prefix: str, as_of_us: int, size: int
+    ) -> dict[str, list[tuple[str, bytes]]]:
+        """The populations whose name begins so that several belong to; a prefix ends with ":"."""
+        found = self._holding(of, _beginning(prefix), as_of_us, size).subquery()
+        names = (
+            sa.select(found.c.population)
+            .group_by(found.c.population)
+            .having(sa.func.count(sa.distinct(found.c.subject)) > 1)
+        )
+        with self._database.reading.connect() as connection:
+            shared = list(connection.execute(names).scalars())
+        return self.members(of, shared, as_of_us, size)
 
     def is_known(self, of: Generation, populations: Sequence[str], size: int) -> bool:
         """Whether anybody was ever believed to belong to any of these, as known at a size."""
@@ -170,12 +214,12 @@ class Periods:
         return [sha256(b"".join(sorted(bucket))).digest() for bucket in buckets]
 
     def _holding(
-        self, of: Generation, populations: Sequence[str], as_of_us: int, size: int
+        self, of: Generation, meant: sa.ColumnElement[bool], as_of_us: int, size: int
     ) -> sa.CompoundSelect[Any]:
         """Those that hold as of an instant, known at a size: ended ones, and ones without end."""
-        columns = sa.select(period.c.subject, period.c.state).where(
+        columns = sa.select(period.c.population, period.c.subject, period.c.state).where(
             *self._of(of),
-            period.c.population.in_(populations),
+            meant,
             period.c.known_from <= size,
             period.c.known_to > size,
             period.c.valid_from <= as_of_us,
@@ -189,3 +233,14 @@ class Periods:
 
     def _of(self, of: Generation) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
         return period.c.log == self._log, period.c.generation == of.number
+
+
+def _any(populations: Sequence[str]) -> sa.ColumnElement[bool]:
+    return period.c.population.in_(populations)
+
+
+def _beginning(prefix: str) -> sa.ColumnElement[bool]:
+    # Compared byte by byte, ";" is what follows ":".
+    return sa.and_(
+        period.c.population >= prefix, period.c.population < f"{prefix.removesuffix(':')};"
+    )

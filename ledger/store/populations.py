@@ -17,10 +17,10 @@ from ledger.store.database import Database
 from ledger.store.generations import ALL_DONE, Generation, Generations, State
 from ledger.store.log import Log
 from ledger.store.periods import Periods, Row
+from ledger.store.records import records
 from ledger.store.tables import period
 from ledger.v1.error_pb2 import ErrorReason
-from ledger.v1.event_pb2 import Entry
-from projections.belief import Belief, revise
+from projections.belief import Belief, Record, revise
 from projections.projection import Projection
 
 CATCH_UP_MAX = 2_000
@@ -30,6 +30,7 @@ RETRY_S = 0.5
 
 _KNOWN_FROM = list(period.c).index(period.c.known_from)
 
+Revised = tuple[str, Belief]
 Progress = Callable[[int, int], None]
 Answer = TypeVar("Answer")
 
@@ -75,9 +76,7 @@ class Populations:
     def catch_up(self) -> int:
         """Bring the live tables to the size that the log has now; return it."""
         size = self._log.entries.size()
-        for name in self._projections:
-            if live := self.generations.find(name, State.LIVE):
-                self._catch_up(live, size)
+        self._catch_up([one for one in self.generations.all() if one.state == State.LIVE], size)
         with self._moved:
             self._moved.notify_all()
         return size
@@ -112,7 +111,8 @@ class Populations:
             name, projection.version, self._log.entries.size()
         )
         self._build(making, progress)
-        building = self._catch_up(making, self._log.entries.size())
+        self._catch_up([making], self._log.entries.size())
+        building = self.generations.get(making.number) or making
         live = self.generations.find(name, State.LIVE)
         size, differing = building.position, []
         if live and live.version == building.version:
@@ -141,12 +141,12 @@ class Populations:
             theirs = kept[live.projection]
             wrong: set[Row] = set()
             for _, some in self._subjects(live):
-                for subject_id, entries in some:
+                for record in some:
                     wanted = {
-                        self.periods.row(live, subject_id, one)
-                        for one in self._beliefs(live, subject_id, entries)
+                        self.periods.row(live, record.subject_id, one)
+                        for one in self._beliefs(live, record)
                     }
-                    wrong |= wanted ^ theirs.pop(subject_id, set())
+                    wrong |= wanted ^ theirs.pop(record.subject_id, set())
             wrong |= {row for rows in theirs.values() for row in rows}
             yield from ((row[_KNOWN_FROM], live.projection) for row in wrong)
 
@@ -155,38 +155,57 @@ class Populations:
         if live is None or live.version != self._projections[name].version:
             self.rebuild(name, progress)
 
-    def _catch_up(self, of: Generation, size: int) -> Generation:
+    def _catch_up(self, of: Sequence[Generation], size: int) -> None:
         """Bring tables to a size; several processes may do so at once, or drop them meanwhile."""
-        while (now := self.generations.get(of.number)) and now.position < size:
-            self._advance(now, min(size, now.position + CATCH_UP_MAX))
-        return now or of
+        numbers = {one.number for one in of}
+        while behind := [
+            one
+            for one in self.generations.all()
+            if one.number in numbers and one.position < size and one.projection in self._projections
+        ]:
+            # Those that have come as far as one another are taken further together: what they are
+            # made from is read once.
+            position = min(one.position for one in behind)
+            together = [one for one in behind if one.position == position]
+            self._advance(together, position, min(size, position + CATCH_UP_MAX))
 
-    def _advance(self, of: Generation, up_to: int) -> None:
+    def _advance(self, of: Sequence[Generation], after: int, up_to: int) -> None:
         """Take the entries up to a position into account, unless another process has done so."""
-        projection = self._projections[of.projection]
-        prefix = f"{projection.subject}:"
-        touched = self._log.entries.subjects_between(of.position, up_to)
-        subject_ids = [name.removeprefix(prefix) for name in touched if name.startswith(prefix)]
-        believed = self.periods.believed(of, subject_ids)
-        closed: list[tuple[str, Belief]] = []
-        added: list[tuple[str, Belief]] = []
-        for subject_id, entries in self._entries(projection, subject_ids, up_to):
-            known = believed.get(subject_id, {})
-            gone, come = revise(projection, subject_id, entries, of.position, known)
-            closed += ((subject_id, one) for one in gone)
-            added += ((subject_id, one) for one in come)
+        touched = self._log.entries.subjects_between(after, up_to)
+        revised: list[tuple[Generation, list[Revised], list[Revised]]] = []
+        for kind, tables in self._by_subject(of).items():
+            ids = [name.partition(":")[2] for name in touched if name.startswith(f"{kind}:")]
+            found = records(self._log.entries, kind, ids, up_to)
+            for one in tables:
+                believed = self.periods.believed(one, list(found))
+                closed: list[Revised] = []
+                added: list[Revised] = []
+                for subject_id, record in found.items():
+                    known = believed.get(subject_id, {})
+                    gone, come = revise(self._projections[one.projection], record, after, known)
+                    closed += ((subject_id, belief) for belief in gone)
+                    added += ((subject_id, belief) for belief in come)
+                revised.append((one, closed, added))
         with self._database.writing() as connection:
-            if self.generations.advance(connection, of, up_to):
-                self.periods.close(connection, of, closed)
-                self.periods.add(connection, of, added)
+            for one, closed, added in revised:
+                if self.generations.advance(connection, one, up_to):
+                    self.periods.close(connection, one, closed)
+                    self.periods.add(connection, one, added)
+
+    def _by_subject(self, of: Sequence[Generation]) -> dict[str, list[Generation]]:
+        """Tables by the kind of subject that they are about."""
+        found: dict[str, list[Generation]] = {}
+        for one in of:
+            found.setdefault(self._projections[one.projection].subject, []).append(one)
+        return found
 
     def _build(self, building: Generation, progress: Progress) -> None:
         """Fold every subject of the log as it was when the rebuild began."""
         for done, some in self._subjects(building):
             beliefs = [
-                (subject_id, one)
-                for subject_id, entries in some
-                for one in self._beliefs(building, subject_id, entries)
+                (record.subject_id, one)
+                for record in some
+                for one in self._beliefs(building, record)
             ]
             with self._database.writing() as connection:
                 self.periods.add(connection, building, beliefs)
@@ -195,30 +214,19 @@ class Populations:
         with self._database.writing() as connection:
             self.generations.note_done(connection, building, ALL_DONE)
 
-    def _beliefs(
-        self, of: Generation, subject_id: str, entries: Sequence[tuple[int, Entry]]
-    ) -> list[Belief]:
+    def _beliefs(self, of: Generation, record: Record) -> list[Belief]:
         """Everything that was ever believed of a subject."""
-        return revise(self._projections[of.projection], subject_id, entries, 0, {})[1]
+        return revise(self._projections[of.projection], record, 0, {})[1]
 
-    def _subjects(
-        self, of: Generation
-    ) -> Iterator[tuple[int, Iterator[tuple[str, list[tuple[int, Entry]]]]]]:
-        """(number of the last, their entries) of some subjects after some, from where it was."""
+    def _subjects(self, of: Generation) -> Iterator[tuple[int, list[Record]]]:
+        """(number of the last, their records) of some subjects after some, from where it was."""
         projection = self._projections[of.projection]
         done = of.subject_done if of.state == State.MAKING else 0
         while some := self._log.entries.subjects(projection.subject, done, REBUILD_SUBJECTS_MAX):
             done = some[-1][0]
-            subject_ids = [name.partition(":")[2] for _, name in some]
-            yield done, self._entries(projection, subject_ids, of.position)
-
-    def _entries(
-        self, projection: Projection[Any], subject_ids: Sequence[str], up_to: int
-    ) -> Iterator[tuple[str, list[tuple[int, Entry]]]]:
-        """(subject id, entries) of subjects."""
-        names = {f"{projection.subject}:{one}": one for one in subject_ids}
-        for name, stored in self._log.entries.about(names, up_to).items():
-            yield names[name], [(one.position, Entry.FromString(one.data)) for one in stored]
+            ids = [name.partition(":")[2] for _, name in some]
+            found = records(self._log.entries, projection.subject, ids, of.position)
+            yield done, [found[one] for one in ids]
 
     def _live(self, name: str) -> Generation:
         live = self.generations.find(name, State.LIVE)

@@ -24,10 +24,12 @@ _sym_db = _symbol_database.Default()
 
 from ledger.v1 import _validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from ledger.v1 import basis_pb2 as ledger_dot_v1_dot_basis__pb2
+from ledger.v1 import oversight_pb2 as ledger_dot_v1_dot_oversight__pb2
 from ledger.v1 import rules_pb2 as ledger_dot_v1_dot_rules__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dledger/v1/audit_service.proto\x12\tledger.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15ledger/v1/rules.proto\"Y\n\nCheckpoint\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x0c\n\x04root\x18\x02 \x01(\x0c\x12/\n\x0brecord_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"B\n\x14GetCheckpointRequest\x12!\n\x04size\x18\x01 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0fH\x00\x88\x01\x01\x42\x07\n\x05_size\"B\n\x15GetCheckpointResponse\x12)\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x15.ledger.v1.Checkpoint\"\x9b\x01\n\x18GetInclusionProofRequest\x12$\n\x08position\x18\x01 \x01(\x04\x42\x10\xbaH\r2\x0b\x18\xff\xff\xff\xff\xff\xff\xff\x0f(\x01H\x00\x12\x1d\n\x08\x65vent_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xa8\xbb\x18\x01H\x00\x12!\n\x04size\x18\x03 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0fH\x01\x88\x01\x01\x42\x0e\n\x05\x65ntry\x12\x05\xbaH\x02\x08\x01\x42\x07\n\x05_size\"\x85\x01\n\x19GetInclusionProofResponse\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x13\n\x0b\x65ntry_bytes\x18\x02 \x01(\x0c\x12\x16\n\x0einclusion_path\x18\x03 \x03(\x0c\x12)\n\ncheckpoint\x18\x04 \x01(\x0b\x32\x15.ledger.v1.Checkpoint\"z\n\x1aGetConsistencyProofRequest\x12\"\n\nfirst_size\x18\x01 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0f\x12(\n\x0bsecond_size\x18\x02 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0fH\x00\x88\x01\x01\x42\x0e\n\x0c_second_size\"^\n\x1bGetConsistencyProofResponse\x12\x18\n\x10\x63onsistency_path\x18\x01 \x03(\x0c\x12%\n\x06second\x18\x02 \x01(\x0b\x32\x15.ledger.v1.Checkpoint2\xa8\x02\n\x0c\x41uditService\x12R\n\rGetCheckpoint\x12\x1f.ledger.v1.GetCheckpointRequest\x1a .ledger.v1.GetCheckpointResponse\x12^\n\x11GetInclusionProof\x12#.ledger.v1.GetInclusionProofRequest\x1a$.ledger.v1.GetInclusionProofResponse\x12\x64\n\x13GetConsistencyProof\x12%.ledger.v1.GetConsistencyProofRequest\x1a&.ledger.v1.GetConsistencyProofResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dledger/v1/audit_service.proto\x12\tledger.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15ledger/v1/basis.proto\x1a\x19ledger/v1/oversight.proto\x1a\x15ledger/v1/rules.proto\"Y\n\nCheckpoint\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x0c\n\x04root\x18\x02 \x01(\x0c\x12/\n\x0brecord_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"B\n\x14GetCheckpointRequest\x12!\n\x04size\x18\x01 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0fH\x00\x88\x01\x01\x42\x07\n\x05_size\"B\n\x15GetCheckpointResponse\x12)\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x15.ledger.v1.Checkpoint\"\x9b\x01\n\x18GetInclusionProofRequest\x12$\n\x08position\x18\x01 \x01(\x04\x42\x10\xbaH\r2\x0b\x18\xff\xff\xff\xff\xff\xff\xff\x0f(\x01H\x00\x12\x1d\n\x08\x65vent_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xa8\xbb\x18\x01H\x00\x12!\n\x04size\x18\x03 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0fH\x01\x88\x01\x01\x42\x0e\n\x05\x65ntry\x12\x05\xbaH\x02\x08\x01\x42\x07\n\x05_size\"\x85\x01\n\x19GetInclusionProofResponse\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x13\n\x0b\x65ntry_bytes\x18\x02 \x01(\x0c\x12\x16\n\x0einclusion_path\x18\x03 \x03(\x0c\x12)\n\ncheckpoint\x18\x04 \x01(\x0b\x32\x15.ledger.v1.Checkpoint\"z\n\x1aGetConsistencyProofRequest\x12\"\n\nfirst_size\x18\x01 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0f\x12(\n\x0bsecond_size\x18\x02 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0fH\x00\x88\x01\x01\x42\x0e\n\x0c_second_size\"^\n\x1bGetConsistencyProofResponse\x12\x18\n\x10\x63onsistency_path\x18\x01 \x03(\x0c\x12%\n\x06second\x18\x02 \x01(\x0b\x32\x15.ledger.v1.Checkpoint\"4\n\x15VerifyCitationRequest\x12\x1b\n\x08\x65vent_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xa8\xbb\x18\x01\"\xf4\x01\n\x16VerifyCitationResponse\x12%\n\x08recorded\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Citation\x12\'\n\nrecomputed\x18\x02 \x01(\x0b\x32\x13.ledger.v1.Citation\x12\x12\n\nreproduced\x18\x03 \x01(\x08\x12 \n\x03now\x18\x04 \x01(\x0b\x32\x13.ledger.v1.Citation\x12\x1a\n\x12\x65ntered_person_ids\x18\x05 \x03(\t\x12\x17\n\x0fleft_person_ids\x18\x06 \x03(\t\x12\x1f\n\x05stamp\x18\x07 \x01(\x0b\x32\x10.ledger.v1.Stamp2\xff\x02\n\x0c\x41uditService\x12R\n\rGetCheckpoint\x12\x1f.ledger.v1.GetCheckpointRequest\x1a .ledger.v1.GetCheckpointResponse\x12^\n\x11GetInclusionProof\x12#.ledger.v1.GetInclusionProofRequest\x1a$.ledger.v1.GetInclusionProofResponse\x12\x64\n\x13GetConsistencyProof\x12%.ledger.v1.GetConsistencyProofRequest\x1a&.ledger.v1.GetConsistencyProofResponse\x12U\n\x0eVerifyCitation\x12 .ledger.v1.VerifyCitationRequest\x1a!.ledger.v1.VerifyCitationResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,20 +50,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCONSISTENCYPROOFREQUEST'].fields_by_name['first_size']._serialized_options = b'\272H\0132\t\030\377\377\377\377\377\377\377\017'
   _globals['_GETCONSISTENCYPROOFREQUEST'].fields_by_name['second_size']._loaded_options = None
   _globals['_GETCONSISTENCYPROOFREQUEST'].fields_by_name['second_size']._serialized_options = b'\272H\0132\t\030\377\377\377\377\377\377\377\017'
-  _globals['_CHECKPOINT']._serialized_start=129
-  _globals['_CHECKPOINT']._serialized_end=218
-  _globals['_GETCHECKPOINTREQUEST']._serialized_start=220
-  _globals['_GETCHECKPOINTREQUEST']._serialized_end=286
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=288
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=354
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=357
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=512
-  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_start=515
-  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_end=648
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=650
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=772
-  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_start=774
-  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_end=868
-  _globals['_AUDITSERVICE']._serialized_start=871
-  _globals['_AUDITSERVICE']._serialized_end=1167
+  _globals['_VERIFYCITATIONREQUEST'].fields_by_name['event_id']._loaded_options = None
+  _globals['_VERIFYCITATIONREQUEST'].fields_by_name['event_id']._serialized_options = b'\272H\006r\004\250\273\030\001'
+  _globals['_CHECKPOINT']._serialized_start=179
+  _globals['_CHECKPOINT']._serialized_end=268
+  _globals['_GETCHECKPOINTREQUEST']._serialized_start=270
+  _globals['_GETCHECKPOINTREQUEST']._serialized_end=336
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=338
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=404
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=407
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=562
+  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_start=565
+  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_end=698
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=700
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=822
+  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_start=824
+  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_end=918
+  _globals['_VERIFYCITATIONREQUEST']._serialized_start=920
+  _globals['_VERIFYCITATIONREQUEST']._serialized_end=972
+  _globals['_VERIFYCITATIONRESPONSE']._serialized_start=975
+  _globals['_VERIFYCITATIONRESPONSE']._serialized_end=1219
+  _globals['_AUDITSERVICE']._serialized_start=1222
+  _globals['_AUDITSERVICE']._serialized_end=1605
 # @@protoc_insertion_point(module_scope)

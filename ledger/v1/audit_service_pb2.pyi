@@ -8,6 +8,8 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from ledger.v1 import basis_pb2 as _basis_pb2
+from ledger.v1 import oversight_pb2 as _oversight_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -231,3 +233,83 @@ class GetConsistencyProofResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetConsistencyProofResponse: _TypeAlias = GetConsistencyProofResponse  # noqa: Y015
+
+@_typing.final
+class VerifyCitationRequest(_message.Message):
+    """Asks to verify a citation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    event_id: _builtins.str
+    """The event that certified, reconciled or published it."""
+    def __init__(
+        self,
+        *,
+        event_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyCitationRequest: _TypeAlias = VerifyCitationRequest  # noqa: Y015
+
+@_typing.final
+class VerifyCitationResponse(_message.Message):
+    """A verified citation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORDED_FIELD_NUMBER: _builtins.int
+    RECOMPUTED_FIELD_NUMBER: _builtins.int
+    REPRODUCED_FIELD_NUMBER: _builtins.int
+    NOW_FIELD_NUMBER: _builtins.int
+    ENTERED_PERSON_IDS_FIELD_NUMBER: _builtins.int
+    LEFT_PERSON_IDS_FIELD_NUMBER: _builtins.int
+    STAMP_FIELD_NUMBER: _builtins.int
+    reproduced: _builtins.bool
+    """Whether the two are the same: question, root, count and hash."""
+    @_builtins.property
+    def recorded(self) -> _oversight_pb2.Citation:
+        """The citation as it was recorded."""
+
+    @_builtins.property
+    def recomputed(self) -> _oversight_pb2.Citation:
+        """The same question computed again, as of and known at the same."""
+
+    @_builtins.property
+    def now(self) -> _oversight_pb2.Citation:
+        """The same question as of the same moment, with all that is known now."""
+
+    @_builtins.property
+    def entered_person_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Who is in the answer now and was not."""
+
+    @_builtins.property
+    def left_person_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Who was in the answer and is not now."""
+
+    @_builtins.property
+    def stamp(self) -> _basis_pb2.Stamp:
+        """What the answer was computed from."""
+
+    def __init__(
+        self,
+        *,
+        recorded: _oversight_pb2.Citation | None = ...,
+        recomputed: _oversight_pb2.Citation | None = ...,
+        reproduced: _builtins.bool = ...,
+        now: _oversight_pb2.Citation | None = ...,
+        entered_person_ids: _abc.Iterable[_builtins.str] | None = ...,
+        left_person_ids: _abc.Iterable[_builtins.str] | None = ...,
+        stamp: _basis_pb2.Stamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["now", b"now", "recomputed", b"recomputed", "recorded", b"recorded", "stamp", b"stamp"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entered_person_ids", b"entered_person_ids", "left_person_ids", b"left_person_ids", "now", b"now", "recomputed", b"recomputed", "recorded", b"recorded", "reproduced", b"reproduced", "stamp", b"stamp"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyCitationResponse: _TypeAlias = VerifyCitationResponse  # noqa: Y015

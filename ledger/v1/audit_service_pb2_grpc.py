@@ -50,6 +50,11 @@ class AuditServiceStub:
                 request_serializer=ledger_dot_v1_dot_audit__service__pb2.GetConsistencyProofRequest.SerializeToString,
                 response_deserializer=ledger_dot_v1_dot_audit__service__pb2.GetConsistencyProofResponse.FromString,
                 _registered_method=True)
+        self.VerifyCitation = channel.unary_unary(
+                '/ledger.v1.AuditService/VerifyCitation',
+                request_serializer=ledger_dot_v1_dot_audit__service__pb2.VerifyCitationRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_audit__service__pb2.VerifyCitationResponse.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer:
@@ -77,6 +82,14 @@ class AuditServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def VerifyCitation(self, request, context):
+        """Whether a certified list or a published number can be computed again to the bit, and what the same
+        question comes to now (R-07).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuditServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +107,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.GetConsistencyProof,
                     request_deserializer=ledger_dot_v1_dot_audit__service__pb2.GetConsistencyProofRequest.FromString,
                     response_serializer=ledger_dot_v1_dot_audit__service__pb2.GetConsistencyProofResponse.SerializeToString,
+            ),
+            'VerifyCitation': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyCitation,
+                    request_deserializer=ledger_dot_v1_dot_audit__service__pb2.VerifyCitationRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_audit__service__pb2.VerifyCitationResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +196,33 @@ class AuditService:
             '/ledger.v1.AuditService/GetConsistencyProof',
             ledger_dot_v1_dot_audit__service__pb2.GetConsistencyProofRequest.SerializeToString,
             ledger_dot_v1_dot_audit__service__pb2.GetConsistencyProofResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyCitation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.AuditService/VerifyCitation',
+            ledger_dot_v1_dot_audit__service__pb2.VerifyCitationRequest.SerializeToString,
+            ledger_dot_v1_dot_audit__service__pb2.VerifyCitationResponse.FromString,
             options,
             channel_credentials,
             insecure,

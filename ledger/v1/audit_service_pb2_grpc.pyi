@@ -39,6 +39,10 @@ class AuditServiceStub:
     """Proof that an entry is in a tree (RFC 9162, 2.1.3)."""
     GetConsistencyProof: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.GetConsistencyProofRequest, _audit_service_pb2.GetConsistencyProofResponse]
     """Proof that one tree is the beginning of another (RFC 9162, 2.1.4)."""
+    VerifyCitation: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.VerifyCitationRequest, _audit_service_pb2.VerifyCitationResponse]
+    """Whether a certified list or a published number can be computed again to the bit, and what the same
+    question comes to now (R-07).
+    """
 
 @_typing.type_check_only
 class AuditServiceAsyncStub(AuditServiceStub):
@@ -51,6 +55,10 @@ class AuditServiceAsyncStub(AuditServiceStub):
     """Proof that an entry is in a tree (RFC 9162, 2.1.3)."""
     GetConsistencyProof: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.GetConsistencyProofRequest, _audit_service_pb2.GetConsistencyProofResponse]  # type: ignore[assignment]
     """Proof that one tree is the beginning of another (RFC 9162, 2.1.4)."""
+    VerifyCitation: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.VerifyCitationRequest, _audit_service_pb2.VerifyCitationResponse]  # type: ignore[assignment]
+    """Whether a certified list or a published number can be computed again to the bit, and what the same
+    question comes to now (R-07).
+    """
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     """Proves the log."""
@@ -78,5 +86,15 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_audit_service_pb2.GetConsistencyProofResponse, _abc.Awaitable[_audit_service_pb2.GetConsistencyProofResponse]]:
         """Proof that one tree is the beginning of another (RFC 9162, 2.1.4)."""
+
+    @_abc_1.abstractmethod
+    def VerifyCitation(
+        self,
+        request: _audit_service_pb2.VerifyCitationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_service_pb2.VerifyCitationResponse, _abc.Awaitable[_audit_service_pb2.VerifyCitationResponse]]:
+        """Whether a certified list or a published number can be computed again to the bit, and what the same
+        question comes to now (R-07).
+        """
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

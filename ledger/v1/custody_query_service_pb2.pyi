@@ -11,9 +11,11 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
-from google.type import date_pb2 as _date_pb2
 from ledger.v1 import basis_pb2 as _basis_pb2
 from ledger.v1 import event_pb2 as _event_pb2
+from ledger.v1 import identity_pb2 as _identity_pb2
+from ledger.v1 import oversight_pb2 as _oversight_pb2
+from ledger.v1 import view_pb2 as _view_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -25,407 +27,109 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class _CustodyStatus:
+class _FamilyDefinition:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _CustodyStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CustodyStatus.ValueType], _builtins.type):
+class _FamilyDefinitionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FamilyDefinition.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    CUSTODY_STATUS_UNSPECIFIED: _CustodyStatus.ValueType  # 0
-    """The ledger has no record of custody. That is not "not held"."""
-    CUSTODY_STATUS_HELD: _CustodyStatus.ValueType  # 1
-    """In custody."""
-    CUSTODY_STATUS_IN_TRANSFER: _CustodyStatus.ValueType  # 2
-    """In custody, on the way from one custodian to another."""
-    CUSTODY_STATUS_ENDED: _CustodyStatus.ValueType  # 3
-    """Recorded as no longer in custody."""
-
-class CustodyStatus(_CustodyStatus, metaclass=_CustodyStatusEnumTypeWrapper):
-    """Whether and how a person is in custody."""
-
-CUSTODY_STATUS_UNSPECIFIED: CustodyStatus.ValueType  # 0
-"""The ledger has no record of custody. That is not "not held"."""
-CUSTODY_STATUS_HELD: CustodyStatus.ValueType  # 1
-"""In custody."""
-CUSTODY_STATUS_IN_TRANSFER: CustodyStatus.ValueType  # 2
-"""In custody, on the way from one custodian to another."""
-CUSTODY_STATUS_ENDED: CustodyStatus.ValueType  # 3
-"""Recorded as no longer in custody."""
-Global___CustodyStatus: _TypeAlias = CustodyStatus  # noqa: Y015
-
-class _SeparationStatus:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _SeparationStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SeparationStatus.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    SEPARATION_STATUS_UNSPECIFIED: _SeparationStatus.ValueType  # 0
-    """Never sent."""
-    SEPARATION_STATUS_OPEN: _SeparationStatus.ValueType  # 1
-    """No reunification is recorded."""
-    SEPARATION_STATUS_PARTLY_REUNIFIED: _SeparationStatus.ValueType  # 2
-    """Reunified with some of the adults, not with all."""
-    SEPARATION_STATUS_REUNIFIED: _SeparationStatus.ValueType  # 3
-    """Reunified."""
-
-class SeparationStatus(_SeparationStatus, metaclass=_SeparationStatusEnumTypeWrapper):
-    """Where a separation stands."""
-
-SEPARATION_STATUS_UNSPECIFIED: SeparationStatus.ValueType  # 0
-"""Never sent."""
-SEPARATION_STATUS_OPEN: SeparationStatus.ValueType  # 1
-"""No reunification is recorded."""
-SEPARATION_STATUS_PARTLY_REUNIFIED: SeparationStatus.ValueType  # 2
-"""Reunified with some of the adults, not with all."""
-SEPARATION_STATUS_REUNIFIED: SeparationStatus.ValueType  # 3
-"""Reunified."""
-Global___SeparationStatus: _TypeAlias = SeparationStatus  # noqa: Y015
-
-class _LinkStatus:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _LinkStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LinkStatus.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    LINK_STATUS_UNSPECIFIED: _LinkStatus.ValueType  # 0
-    """Never sent."""
-    LINK_STATUS_ASSERTED: _LinkStatus.ValueType  # 1
-    """Asserted."""
-    LINK_STATUS_RETRACTED: _LinkStatus.ValueType  # 2
-    """Every assertion of it was retracted. It stays visible."""
-
-class LinkStatus(_LinkStatus, metaclass=_LinkStatusEnumTypeWrapper):
-    """Whether an assertion still stands."""
-
-LINK_STATUS_UNSPECIFIED: LinkStatus.ValueType  # 0
-"""Never sent."""
-LINK_STATUS_ASSERTED: LinkStatus.ValueType  # 1
-"""Asserted."""
-LINK_STATUS_RETRACTED: LinkStatus.ValueType  # 2
-"""Every assertion of it was retracted. It stays visible."""
-Global___LinkStatus: _TypeAlias = LinkStatus  # noqa: Y015
-
-@_typing.final
-class Custody(_message.Message):
-    """Who holds a person, where, since when."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    STATUS_FIELD_NUMBER: _builtins.int
-    AGENCY_FIELD_NUMBER: _builtins.int
-    FACILITY_FIELD_NUMBER: _builtins.int
-    SINCE_TIME_FIELD_NUMBER: _builtins.int
-    SINCE_PRECISION_FIELD_NUMBER: _builtins.int
-    AWAITED_BY_FIELD_NUMBER: _builtins.int
-    EVENT_ID_FIELD_NUMBER: _builtins.int
-    UNDATED_OUTCOME_TEXT_FIELD_NUMBER: _builtins.int
-    CONTRADICTING_EVENT_IDS_FIELD_NUMBER: _builtins.int
-    CLAIMED_BY_FIELD_NUMBER: _builtins.int
-    status: Global___CustodyStatus.ValueType
-    """Whether she is held."""
-    agency: _builtins.str
-    """The agency that answers for her; after the end, the last one."""
-    facility: _builtins.str
-    """Where she is, as the source names it; empty: not recorded."""
-    since_precision: _event_pb2.Precision.ValueType
-    """How finely it is known."""
-    awaited_by: _builtins.str
-    """The agency that she is referred or on her way to, until she arrives."""
-    event_id: _builtins.str
-    """The event that began this state."""
-    undated_outcome_text: _builtins.str
-    """What a source says of the end of this stay without a date."""
-    @_builtins.property
-    def since_time(self) -> _timestamp_pb2.Timestamp:
-        """The valid time of the event that began this state."""
-
-    @_builtins.property
-    def contradicting_event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Events that contradict this state: another agency apprehends, or releases, a person whom this
-        one holds.
-        """
-
-    @_builtins.property
-    def claimed_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Other agencies that claim to hold her. She is on their rosters too, so that nobody misses her."""
-
-    def __init__(
-        self,
-        *,
-        status: Global___CustodyStatus.ValueType = ...,
-        agency: _builtins.str = ...,
-        facility: _builtins.str = ...,
-        since_time: _timestamp_pb2.Timestamp | None = ...,
-        since_precision: _event_pb2.Precision.ValueType = ...,
-        awaited_by: _builtins.str = ...,
-        event_id: _builtins.str = ...,
-        undated_outcome_text: _builtins.str = ...,
-        contradicting_event_ids: _abc.Iterable[_builtins.str] | None = ...,
-        claimed_by: _abc.Iterable[_builtins.str] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["since_time", b"since_time"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "awaited_by", b"awaited_by", "claimed_by", b"claimed_by", "contradicting_event_ids", b"contradicting_event_ids", "event_id", b"event_id", "facility", b"facility", "since_precision", b"since_precision", "since_time", b"since_time", "status", b"status", "undated_outcome_text", b"undated_outcome_text"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Custody: _TypeAlias = Custody  # noqa: Y015
-
-@_typing.final
-class CustodyPeriod(_message.Message):
-    """A stretch of valid time over which custody did not change."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    FROM_TIME_FIELD_NUMBER: _builtins.int
-    TO_TIME_FIELD_NUMBER: _builtins.int
-    CUSTODY_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def from_time(self) -> _timestamp_pb2.Timestamp:
-        """Its first moment."""
-
-    @_builtins.property
-    def to_time(self) -> _timestamp_pb2.Timestamp:
-        """The first moment after it; absent: open."""
-
-    @_builtins.property
-    def custody(self) -> Global___Custody:
-        """The state."""
-
-    def __init__(
-        self,
-        *,
-        from_time: _timestamp_pb2.Timestamp | None = ...,
-        to_time: _timestamp_pb2.Timestamp | None = ...,
-        custody: Global___Custody | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["custody", b"custody", "from_time", b"from_time", "to_time", b"to_time"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["custody", b"custody", "from_time", b"from_time", "to_time", b"to_time"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___CustodyPeriod: _TypeAlias = CustodyPeriod  # noqa: Y015
-
-@_typing.final
-class Separation(_message.Message):
-    """A child's separation from adults."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    EVENT_ID_FIELD_NUMBER: _builtins.int
-    CHILD_ID_FIELD_NUMBER: _builtins.int
-    ADULT_IDS_FIELD_NUMBER: _builtins.int
-    ADULT_UNKNOWN_REASON_FIELD_NUMBER: _builtins.int
-    REUNIFIED_ADULT_IDS_FIELD_NUMBER: _builtins.int
-    REASON_CODES_FIELD_NUMBER: _builtins.int
-    REASON_TEXT_FIELD_NUMBER: _builtins.int
-    AGENCY_FIELD_NUMBER: _builtins.int
-    SINCE_TIME_FIELD_NUMBER: _builtins.int
-    SINCE_PRECISION_FIELD_NUMBER: _builtins.int
-    STATUS_FIELD_NUMBER: _builtins.int
-    REUNIFIED_TIME_FIELD_NUMBER: _builtins.int
-    event_id: _builtins.str
-    """The event that recorded it."""
-    child_id: _builtins.str
-    """The child."""
-    adult_unknown_reason: _builtins.str
-    """Why no adult is named."""
-    reason_text: _builtins.str
-    """The reasons in the source's own words."""
-    agency: _builtins.str
-    """The agency that separated them."""
-    since_precision: _event_pb2.Precision.ValueType
-    """How finely that is known."""
-    status: Global___SeparationStatus.ValueType
-    """Where it stands."""
-    @_builtins.property
-    def adult_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The adults; empty: not recorded."""
-
-    @_builtins.property
-    def reunified_adult_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Those of the adults whom the child is with again."""
-
-    @_builtins.property
-    def reason_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The reasons, as codes."""
-
-    @_builtins.property
-    def since_time(self) -> _timestamp_pb2.Timestamp:
-        """When."""
-
-    @_builtins.property
-    def reunified_time(self) -> _timestamp_pb2.Timestamp:
-        """When they were reunified; absent: no such record."""
-
-    def __init__(
-        self,
-        *,
-        event_id: _builtins.str = ...,
-        child_id: _builtins.str = ...,
-        adult_ids: _abc.Iterable[_builtins.str] | None = ...,
-        adult_unknown_reason: _builtins.str = ...,
-        reunified_adult_ids: _abc.Iterable[_builtins.str] | None = ...,
-        reason_codes: _abc.Iterable[_builtins.str] | None = ...,
-        reason_text: _builtins.str = ...,
-        agency: _builtins.str = ...,
-        since_time: _timestamp_pb2.Timestamp | None = ...,
-        since_precision: _event_pb2.Precision.ValueType = ...,
-        status: Global___SeparationStatus.ValueType = ...,
-        reunified_time: _timestamp_pb2.Timestamp | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["reunified_time", b"reunified_time", "since_time", b"since_time"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adult_ids", b"adult_ids", "adult_unknown_reason", b"adult_unknown_reason", "agency", b"agency", "child_id", b"child_id", "event_id", b"event_id", "reason_codes", b"reason_codes", "reason_text", b"reason_text", "reunified_adult_ids", b"reunified_adult_ids", "reunified_time", b"reunified_time", "since_precision", b"since_precision", "since_time", b"since_time", "status", b"status"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Separation: _TypeAlias = Separation  # noqa: Y015
-
-@_typing.final
-class ChildSeparations(_message.Message):
-    """A child's separations."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    SEPARATIONS_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def separations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Separation]:
-        """In the order in which they took effect."""
-
-    def __init__(
-        self,
-        *,
-        separations: _abc.Iterable[Global___Separation] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["separations", b"separations"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ChildSeparations: _TypeAlias = ChildSeparations  # noqa: Y015
-
-@_typing.final
-class FamilyLink(_message.Message):
-    """A link between a person and a relative, once asserted shown for ever."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    RELATIVE_ID_FIELD_NUMBER: _builtins.int
-    KIND_FIELD_NUMBER: _builtins.int
-    ASSERTED_BY_FIELD_NUMBER: _builtins.int
-    STATUS_FIELD_NUMBER: _builtins.int
-    EVENT_IDS_FIELD_NUMBER: _builtins.int
-    INVERSE_FIELD_NUMBER: _builtins.int
-    relative_id: _builtins.str
-    """The relative."""
-    kind: _event_pb2.RelationshipKind.ValueType
-    """What the relative is to the person; unspecified where an event names both as belonging
-    together without saying how.
+    FAMILY_DEFINITION_UNSPECIFIED: _FamilyDefinition.ValueType  # 0
+    """All relatives: everyone whom a link reaches."""
+    FAMILY_DEFINITION_ALL_RELATIVES: _FamilyDefinition.ValueType  # 1
+    """The same, said."""
+    FAMILY_DEFINITION_FAMILY_UNIT: _FamilyDefinition.ValueType  # 2
+    """A parent or legal guardian and their children under 18, and no one else: the family unit of DHS
+    (6 U.S.C. 279(g); GAO-20-274).
     """
-    asserted_by: _builtins.str
-    """The kind of event it follows from, such as "RelationshipAsserted" or "Separated"."""
-    status: Global___LinkStatus.ValueType
-    """Whether it still stands."""
-    inverse: _builtins.bool
-    """The relationship was asserted from the relative's side: `kind` is what the person is to the
-    relative.
-    """
-    @_builtins.property
-    def event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The events that assert it, in the order of the log."""
 
-    def __init__(
-        self,
-        *,
-        relative_id: _builtins.str = ...,
-        kind: _event_pb2.RelationshipKind.ValueType = ...,
-        asserted_by: _builtins.str = ...,
-        status: Global___LinkStatus.ValueType = ...,
-        event_ids: _abc.Iterable[_builtins.str] | None = ...,
-        inverse: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asserted_by", b"asserted_by", "event_ids", b"event_ids", "inverse", b"inverse", "kind", b"kind", "relative_id", b"relative_id", "status", b"status"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+class FamilyDefinition(_FamilyDefinition, metaclass=_FamilyDefinitionEnumTypeWrapper):
+    """Who counts as family. The definition is part of the question, never of what is stored (R-20)."""
 
-Global___FamilyLink: _TypeAlias = FamilyLink  # noqa: Y015
+FAMILY_DEFINITION_UNSPECIFIED: FamilyDefinition.ValueType  # 0
+"""All relatives: everyone whom a link reaches."""
+FAMILY_DEFINITION_ALL_RELATIVES: FamilyDefinition.ValueType  # 1
+"""The same, said."""
+FAMILY_DEFINITION_FAMILY_UNIT: FamilyDefinition.ValueType  # 2
+"""A parent or legal guardian and their children under 18, and no one else: the family unit of DHS
+(6 U.S.C. 279(g); GAO-20-274).
+"""
+Global___FamilyDefinition: _TypeAlias = FamilyDefinition  # noqa: Y015
 
-@_typing.final
-class Identifier(_message.Message):
-    """An identifier as entered."""
+class _SeparationDimension:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
 
-    DESCRIPTOR: _descriptor.Descriptor
+class _SeparationDimensionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SeparationDimension.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SEPARATION_DIMENSION_UNSPECIFIED: _SeparationDimension.ValueType  # 0
+    """Not stated; refused."""
+    SEPARATION_DIMENSION_MONTH: _SeparationDimension.ValueType  # 1
+    """The month of the separation, UTC."""
+    SEPARATION_DIMENSION_PLACE: _SeparationDimension.ValueType  # 2
+    """The sector, office or station, as the source names it."""
+    SEPARATION_DIMENSION_REFERRAL_REASON: _SeparationDimension.ValueType  # 3
+    """The cause as it was reported when the child was referred, every code of it."""
+    SEPARATION_DIMENSION_REASON: _SeparationDimension.ValueType  # 4
+    """The cause as it is recorded now, every code of it."""
+    SEPARATION_DIMENSION_AGE: _SeparationDimension.ValueType  # 5
+    """The age at the separation: under 5, 5 to 12, 13 to 17, 18 and over."""
+    SEPARATION_DIMENSION_STATUS: _SeparationDimension.ValueType  # 6
+    """Where the separation stands."""
+    SEPARATION_DIMENSION_AGENCY: _SeparationDimension.ValueType  # 7
+    """The agency that separated."""
 
-    SCHEME_FIELD_NUMBER: _builtins.int
-    VALUE_FIELD_NUMBER: _builtins.int
-    EVENT_ID_FIELD_NUMBER: _builtins.int
-    scheme: _builtins.str
-    """Which system's number it is."""
-    value: _builtins.str
-    """The value as entered."""
-    event_id: _builtins.str
-    """The event that asserts it."""
-    def __init__(
-        self,
-        *,
-        scheme: _builtins.str = ...,
-        value: _builtins.str = ...,
-        event_id: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "scheme", b"scheme", "value", b"value"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+class SeparationDimension(_SeparationDimension, metaclass=_SeparationDimensionEnumTypeWrapper):
+    """What separations are counted by."""
 
-Global___Identifier: _TypeAlias = Identifier  # noqa: Y015
+SEPARATION_DIMENSION_UNSPECIFIED: SeparationDimension.ValueType  # 0
+"""Not stated; refused."""
+SEPARATION_DIMENSION_MONTH: SeparationDimension.ValueType  # 1
+"""The month of the separation, UTC."""
+SEPARATION_DIMENSION_PLACE: SeparationDimension.ValueType  # 2
+"""The sector, office or station, as the source names it."""
+SEPARATION_DIMENSION_REFERRAL_REASON: SeparationDimension.ValueType  # 3
+"""The cause as it was reported when the child was referred, every code of it."""
+SEPARATION_DIMENSION_REASON: SeparationDimension.ValueType  # 4
+"""The cause as it is recorded now, every code of it."""
+SEPARATION_DIMENSION_AGE: SeparationDimension.ValueType  # 5
+"""The age at the separation: under 5, 5 to 12, 13 to 17, 18 and over."""
+SEPARATION_DIMENSION_STATUS: SeparationDimension.ValueType  # 6
+"""Where the separation stands."""
+SEPARATION_DIMENSION_AGENCY: SeparationDimension.ValueType  # 7
+"""The agency that separated."""
+Global___SeparationDimension: _TypeAlias = SeparationDimension  # noqa: Y015
 
-@_typing.final
-class Claim(_message.Message):
-    """What a source claims of a person. Claims stand beside one another; none replaces another."""
+class _Comparison:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
 
-    DESCRIPTOR: _descriptor.Descriptor
+class _ComparisonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Comparison.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    COMPARISON_UNSPECIFIED: _Comparison.ValueType  # 0
+    """Never sent."""
+    COMPARISON_MATCHED: _Comparison.ValueType  # 1
+    """On both, and alike."""
+    COMPARISON_MISSING: _Comparison.ValueType  # 2
+    """On the agency's list, and not in the ledger."""
+    COMPARISON_EXTRA: _Comparison.ValueType  # 3
+    """In the ledger, and not on the agency's list."""
+    COMPARISON_DIFFERENT: _Comparison.ValueType  # 4
+    """On both, and not alike."""
 
-    BIRTH_DATE_FIELD_NUMBER: _builtins.int
-    STATED_AGE_YEARS_FIELD_NUMBER: _builtins.int
-    SEX_FIELD_NUMBER: _builtins.int
-    NATIONALITY_TEXT_FIELD_NUMBER: _builtins.int
-    EVENT_ID_FIELD_NUMBER: _builtins.int
-    stated_age_years: _builtins.int
-    """The stated age in years; absent: not recorded."""
-    sex: _event_pb2.Sex.ValueType
-    """The sex."""
-    nationality_text: _builtins.str
-    """The nationality, in the source's own words."""
-    event_id: _builtins.str
-    """The event that claims it."""
-    @_builtins.property
-    def birth_date(self) -> _date_pb2.Date:
-        """The date of birth; absent: not recorded."""
+class Comparison(_Comparison, metaclass=_ComparisonEnumTypeWrapper):
+    """What comparing came to."""
 
-    def __init__(
-        self,
-        *,
-        birth_date: _date_pb2.Date | None = ...,
-        stated_age_years: _builtins.int | None = ...,
-        sex: _event_pb2.Sex.ValueType = ...,
-        nationality_text: _builtins.str = ...,
-        event_id: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_stated_age_years", b"_stated_age_years", "birth_date", b"birth_date", "stated_age_years", b"stated_age_years"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stated_age_years", b"_stated_age_years", "birth_date", b"birth_date", "event_id", b"event_id", "nationality_text", b"nationality_text", "sex", b"sex", "stated_age_years", b"stated_age_years"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__stated_age_years: _TypeAlias = _typing.Literal["stated_age_years"]  # noqa: Y015
-    _WhichOneofArgType__stated_age_years: _TypeAlias = _typing.Literal["_stated_age_years", b"_stated_age_years"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__stated_age_years) -> _WhichOneofReturnType__stated_age_years | None: ...
-
-Global___Claim: _TypeAlias = Claim  # noqa: Y015
+COMPARISON_UNSPECIFIED: Comparison.ValueType  # 0
+"""Never sent."""
+COMPARISON_MATCHED: Comparison.ValueType  # 1
+"""On both, and alike."""
+COMPARISON_MISSING: Comparison.ValueType  # 2
+"""On the agency's list, and not in the ledger."""
+COMPARISON_EXTRA: Comparison.ValueType  # 3
+"""In the ledger, and not on the agency's list."""
+COMPARISON_DIFFERENT: Comparison.ValueType  # 4
+"""On both, and not alike."""
+Global___Comparison: _TypeAlias = Comparison  # noqa: Y015
 
 @_typing.final
 class GetPersonRequest(_message.Message):
@@ -468,46 +172,110 @@ class GetPersonResponse(_message.Message):
     SEPARATIONS_FIELD_NUMBER: _builtins.int
     LINKS_FIELD_NUMBER: _builtins.int
     STAMP_FIELD_NUMBER: _builtins.int
+    SAME_PERSON_IDS_FIELD_NUMBER: _builtins.int
+    DISTINCT_PERSON_IDS_FIELD_NUMBER: _builtins.int
+    AGE_FIELD_NUMBER: _builtins.int
+    SPECIAL_NEEDS_FIELD_NUMBER: _builtins.int
+    CLOCKS_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    CASES_FIELD_NUMBER: _builtins.int
+    CONTACTS_FIELD_NUMBER: _builtins.int
+    INFORMATION_REQUESTS_FIELD_NUMBER: _builtins.int
+    CLASSES_FIELD_NUMBER: _builtins.int
+    SPEAKS_FOR_HERSELF_FIELD_NUMBER: _builtins.int
     person_id: _builtins.str
     """The person."""
+    speaks_for_herself: _identity_pb2.Truth.ValueType
+    """Whether she can speak for herself: not under five, and not with a need that says otherwise."""
     @_builtins.property
-    def claims(self) -> _containers.RepeatedCompositeFieldContainer[Global___Claim]:
+    def claims(self) -> _containers.RepeatedCompositeFieldContainer[_view_pb2.Claim]:
         """What sources claim of her."""
 
     @_builtins.property
-    def identifiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Identifier]:
+    def identifiers(self) -> _containers.RepeatedCompositeFieldContainer[_view_pb2.Identifier]:
         """Numbers and marks that systems know her by."""
 
     @_builtins.property
-    def custody(self) -> Global___Custody:
+    def custody(self) -> _view_pb2.Custody:
         """Who holds her."""
 
     @_builtins.property
-    def separations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Separation]:
+    def separations(self) -> _containers.RepeatedCompositeFieldContainer[_view_pb2.Separation]:
         """Her separations, as a child."""
 
     @_builtins.property
-    def links(self) -> _containers.RepeatedCompositeFieldContainer[Global___FamilyLink]:
+    def links(self) -> _containers.RepeatedCompositeFieldContainer[_view_pb2.FamilyLink]:
         """Her relatives."""
 
     @_builtins.property
     def stamp(self) -> _basis_pb2.Stamp:
         """What the answer was computed from."""
 
+    @_builtins.property
+    def same_person_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Other records that are of the same person. This answer is about all of them."""
+
+    @_builtins.property
+    def distinct_person_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Records that were compared with hers and are of somebody else."""
+
+    @_builtins.property
+    def age(self) -> _view_pb2.Age:
+        """How old she is."""
+
+    @_builtins.property
+    def special_needs(self) -> _containers.RepeatedCompositeFieldContainer[_view_pb2.SpecialNeed]:
+        """What whoever holds her must know of."""
+
+    @_builtins.property
+    def clocks(self) -> _containers.RepeatedCompositeFieldContainer[_view_pb2.Clock]:
+        """Her legal time limits."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[_view_pb2.Finding]:
+        """What her record lacks or contradicts."""
+
+    @_builtins.property
+    def cases(self) -> _containers.RepeatedCompositeFieldContainer[_view_pb2.ReunificationCase]:
+        """The reunification cases she is the child of."""
+
+    @_builtins.property
+    def contacts(self) -> _containers.RepeatedCompositeFieldContainer[_view_pb2.Contact]:
+        """Calls and visits."""
+
+    @_builtins.property
+    def information_requests(self) -> _containers.RepeatedCompositeFieldContainer[_view_pb2.InformationRequest]:
+        """What one agency asked another about her."""
+
+    @_builtins.property
+    def classes(self) -> _containers.RepeatedCompositeFieldContainer[_view_pb2.ClassMembership]:
+        """The classes she was determined to be in, or not."""
+
     def __init__(
         self,
         *,
         person_id: _builtins.str = ...,
-        claims: _abc.Iterable[Global___Claim] | None = ...,
-        identifiers: _abc.Iterable[Global___Identifier] | None = ...,
-        custody: Global___Custody | None = ...,
-        separations: _abc.Iterable[Global___Separation] | None = ...,
-        links: _abc.Iterable[Global___FamilyLink] | None = ...,
+        claims: _abc.Iterable[_view_pb2.Claim] | None = ...,
+        identifiers: _abc.Iterable[_view_pb2.Identifier] | None = ...,
+        custody: _view_pb2.Custody | None = ...,
+        separations: _abc.Iterable[_view_pb2.Separation] | None = ...,
+        links: _abc.Iterable[_view_pb2.FamilyLink] | None = ...,
         stamp: _basis_pb2.Stamp | None = ...,
+        same_person_ids: _abc.Iterable[_builtins.str] | None = ...,
+        distinct_person_ids: _abc.Iterable[_builtins.str] | None = ...,
+        age: _view_pb2.Age | None = ...,
+        special_needs: _abc.Iterable[_view_pb2.SpecialNeed] | None = ...,
+        clocks: _abc.Iterable[_view_pb2.Clock] | None = ...,
+        findings: _abc.Iterable[_view_pb2.Finding] | None = ...,
+        cases: _abc.Iterable[_view_pb2.ReunificationCase] | None = ...,
+        contacts: _abc.Iterable[_view_pb2.Contact] | None = ...,
+        information_requests: _abc.Iterable[_view_pb2.InformationRequest] | None = ...,
+        classes: _abc.Iterable[_view_pb2.ClassMembership] | None = ...,
+        speaks_for_herself: _identity_pb2.Truth.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["custody", b"custody", "stamp", b"stamp"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "custody", b"custody", "stamp", b"stamp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "custody", b"custody", "identifiers", b"identifiers", "links", b"links", "person_id", b"person_id", "separations", b"separations", "stamp", b"stamp"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "cases", b"cases", "claims", b"claims", "classes", b"classes", "clocks", b"clocks", "contacts", b"contacts", "custody", b"custody", "distinct_person_ids", b"distinct_person_ids", "findings", b"findings", "identifiers", b"identifiers", "information_requests", b"information_requests", "links", b"links", "person_id", b"person_id", "same_person_ids", b"same_person_ids", "separations", b"separations", "speaks_for_herself", b"speaks_for_herself", "special_needs", b"special_needs", "stamp", b"stamp"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -591,7 +359,7 @@ class GetPersonTimelineResponse(_message.Message):
         """In the order in which they took effect."""
 
     @_builtins.property
-    def periods(self) -> _containers.RepeatedCompositeFieldContainer[Global___CustodyPeriod]:
+    def periods(self) -> _containers.RepeatedCompositeFieldContainer[_view_pb2.CustodyPeriod]:
         """The custody that follows from those that stand."""
 
     @_builtins.property
@@ -602,7 +370,7 @@ class GetPersonTimelineResponse(_message.Message):
         self,
         *,
         events: _abc.Iterable[Global___TimelineEvent] | None = ...,
-        periods: _abc.Iterable[Global___CustodyPeriod] | None = ...,
+        periods: _abc.Iterable[_view_pb2.CustodyPeriod] | None = ...,
         stamp: _basis_pb2.Stamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["stamp", b"stamp"]  # noqa: Y015
@@ -622,10 +390,13 @@ class GetFamilyRequest(_message.Message):
     PERSON_ID_FIELD_NUMBER: _builtins.int
     FAMILY_ID_FIELD_NUMBER: _builtins.int
     BASIS_FIELD_NUMBER: _builtins.int
+    DEFINITION_FIELD_NUMBER: _builtins.int
     person_id: _builtins.str
     """That of a person: everyone whom a link reaches, at any remove."""
     family_id: _builtins.str
     """That of a recorded family: its members and everyone whom a link reaches from them."""
+    definition: Global___FamilyDefinition.ValueType
+    """Who counts as family."""
     @_builtins.property
     def basis(self) -> _basis_pb2.Basis:
         """As of and known at."""
@@ -636,56 +407,17 @@ class GetFamilyRequest(_message.Message):
         person_id: _builtins.str = ...,
         family_id: _builtins.str = ...,
         basis: _basis_pb2.Basis | None = ...,
+        definition: Global___FamilyDefinition.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "family_id", b"family_id", "person_id", b"person_id", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "family_id", b"family_id", "person_id", b"person_id", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "definition", b"definition", "family_id", b"family_id", "person_id", b"person_id", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_subject: _TypeAlias = _typing.Literal["person_id", "family_id"]  # noqa: Y015
     _WhichOneofArgType_subject: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_subject) -> _WhichOneofReturnType_subject | None: ...
 
 Global___GetFamilyRequest: _TypeAlias = GetFamilyRequest  # noqa: Y015
-
-@_typing.final
-class FamilyMember(_message.Message):
-    """A member of a family."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PERSON_ID_FIELD_NUMBER: _builtins.int
-    REMOVES_FIELD_NUMBER: _builtins.int
-    LINKS_FIELD_NUMBER: _builtins.int
-    CUSTODY_FIELD_NUMBER: _builtins.int
-    person_id: _builtins.str
-    """The person."""
-    removes: _builtins.int
-    """How many links lie between her and the one asked about; 0 for that one herself, and for the
-    recorded members of a family asked about.
-    """
-    @_builtins.property
-    def links(self) -> _containers.RepeatedCompositeFieldContainer[Global___FamilyLink]:
-        """Her links."""
-
-    @_builtins.property
-    def custody(self) -> Global___Custody:
-        """Who holds her."""
-
-    def __init__(
-        self,
-        *,
-        person_id: _builtins.str = ...,
-        removes: _builtins.int = ...,
-        links: _abc.Iterable[Global___FamilyLink] | None = ...,
-        custody: Global___Custody | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["custody", b"custody"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["custody", b"custody", "links", b"links", "person_id", b"person_id", "removes", b"removes"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___FamilyMember: _TypeAlias = FamilyMember  # noqa: Y015
 
 @_typing.final
 class GetFamilyResponse(_message.Message):
@@ -699,7 +431,7 @@ class GetFamilyResponse(_message.Message):
     truncated: _builtins.bool
     """There are more than `members` holds, which ends at 200."""
     @_builtins.property
-    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___FamilyMember]:
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[_view_pb2.FamilyMember]:
         """The nearest first, then by id."""
 
     @_builtins.property
@@ -709,7 +441,7 @@ class GetFamilyResponse(_message.Message):
     def __init__(
         self,
         *,
-        members: _abc.Iterable[Global___FamilyMember] | None = ...,
+        members: _abc.Iterable[_view_pb2.FamilyMember] | None = ...,
         truncated: _builtins.bool = ...,
         stamp: _basis_pb2.Stamp | None = ...,
     ) -> None: ...
@@ -720,6 +452,282 @@ class GetFamilyResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetFamilyResponse: _TypeAlias = GetFamilyResponse  # noqa: Y015
+
+@_typing.final
+class LocateRelativesRequest(_message.Message):
+    """Asks where relatives are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSON_ID_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    person_id: _builtins.str
+    """The person."""
+    @_builtins.property
+    def basis(self) -> _basis_pb2.Basis:
+        """As of and known at."""
+
+    def __init__(
+        self,
+        *,
+        person_id: _builtins.str = ...,
+        basis: _basis_pb2.Basis | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "person_id", b"person_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LocateRelativesRequest: _TypeAlias = LocateRelativesRequest  # noqa: Y015
+
+@_typing.final
+class LocatedRelative(_message.Message):
+    """Where a relative is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSON_ID_FIELD_NUMBER: _builtins.int
+    LINKS_FIELD_NUMBER: _builtins.int
+    CUSTODY_FIELD_NUMBER: _builtins.int
+    SAME_PERSON_IDS_FIELD_NUMBER: _builtins.int
+    LAST_CONTACT_FIELD_NUMBER: _builtins.int
+    person_id: _builtins.str
+    """The relative."""
+    @_builtins.property
+    def links(self) -> _containers.RepeatedCompositeFieldContainer[_view_pb2.FamilyLink]:
+        """Every link between the two."""
+
+    @_builtins.property
+    def custody(self) -> _view_pb2.Custody:
+        """Who holds her, where, since when."""
+
+    @_builtins.property
+    def same_person_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Other records that are of the same person."""
+
+    @_builtins.property
+    def last_contact(self) -> _view_pb2.Contact:
+        """When the two last spoke; absent: no such record."""
+
+    def __init__(
+        self,
+        *,
+        person_id: _builtins.str = ...,
+        links: _abc.Iterable[_view_pb2.FamilyLink] | None = ...,
+        custody: _view_pb2.Custody | None = ...,
+        same_person_ids: _abc.Iterable[_builtins.str] | None = ...,
+        last_contact: _view_pb2.Contact | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["custody", b"custody", "last_contact", b"last_contact"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["custody", b"custody", "last_contact", b"last_contact", "links", b"links", "person_id", b"person_id", "same_person_ids", b"same_person_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LocatedRelative: _TypeAlias = LocatedRelative  # noqa: Y015
+
+@_typing.final
+class LocateRelativesResponse(_message.Message):
+    """Where relatives are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RELATIVES_FIELD_NUMBER: _builtins.int
+    CUSTODY_FIELD_NUMBER: _builtins.int
+    STAMP_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def relatives(self) -> _containers.RepeatedCompositeFieldContainer[Global___LocatedRelative]:
+        """By id."""
+
+    @_builtins.property
+    def custody(self) -> _view_pb2.Custody:
+        """Who holds the person asked about."""
+
+    @_builtins.property
+    def stamp(self) -> _basis_pb2.Stamp:
+        """What the answer was computed from."""
+
+    def __init__(
+        self,
+        *,
+        relatives: _abc.Iterable[Global___LocatedRelative] | None = ...,
+        custody: _view_pb2.Custody | None = ...,
+        stamp: _basis_pb2.Stamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["custody", b"custody", "stamp", b"stamp"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["custody", b"custody", "relatives", b"relatives", "stamp", b"stamp"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LocateRelativesResponse: _TypeAlias = LocateRelativesResponse  # noqa: Y015
+
+@_typing.final
+class ResolveIdentifierRequest(_message.Message):
+    """Asks whose a number is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    ISSUER_TEXT_FIELD_NUMBER: _builtins.int
+    scheme: _builtins.str
+    """Which system's number it is."""
+    value: _builtins.str
+    """The number, in any spelling that the scheme allows."""
+    issuer_text: _builtins.str
+    """Whose number it is, where the scheme does not say: the site of a band, the country of a passport."""
+    @_builtins.property
+    def basis(self) -> _basis_pb2.Basis:
+        """As of and known at."""
+
+    def __init__(
+        self,
+        *,
+        scheme: _builtins.str = ...,
+        value: _builtins.str = ...,
+        basis: _basis_pb2.Basis | None = ...,
+        issuer_text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "issuer_text", b"issuer_text", "scheme", b"scheme", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveIdentifierRequest: _TypeAlias = ResolveIdentifierRequest  # noqa: Y015
+
+@_typing.final
+class ResolveIdentifierResponse(_message.Message):
+    """Whose a number is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PEOPLE_FIELD_NUMBER: _builtins.int
+    NORMALIZED_FIELD_NUMBER: _builtins.int
+    STAMP_FIELD_NUMBER: _builtins.int
+    normalized: _builtins.str
+    """The form in which values of the scheme are compared; empty: the value has no form of its scheme, and
+    was compared as it is.
+    """
+    @_builtins.property
+    def people(self) -> _containers.RepeatedCompositeFieldContainer[_view_pb2.ResolvedPerson]:
+        """By id. Several: nobody but the caller can tell."""
+
+    @_builtins.property
+    def stamp(self) -> _basis_pb2.Stamp:
+        """What the answer was computed from."""
+
+    def __init__(
+        self,
+        *,
+        people: _abc.Iterable[_view_pb2.ResolvedPerson] | None = ...,
+        normalized: _builtins.str = ...,
+        stamp: _basis_pb2.Stamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stamp", b"stamp"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["normalized", b"normalized", "people", b"people", "stamp", b"stamp"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveIdentifierResponse: _TypeAlias = ResolveIdentifierResponse  # noqa: Y015
+
+@_typing.final
+class GetTransferRequest(_message.Message):
+    """Asks for a hand-over."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSFER_ID_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    transfer_id: _builtins.str
+    """The hand-over."""
+    @_builtins.property
+    def basis(self) -> _basis_pb2.Basis:
+        """As of and known at."""
+
+    def __init__(
+        self,
+        *,
+        transfer_id: _builtins.str = ...,
+        basis: _basis_pb2.Basis | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "transfer_id", b"transfer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTransferRequest: _TypeAlias = GetTransferRequest  # noqa: Y015
+
+@_typing.final
+class GetTransferResponse(_message.Message):
+    """A hand-over."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSFER_FIELD_NUMBER: _builtins.int
+    NEEDS_FIELD_NUMBER: _builtins.int
+    STAMP_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transfer(self) -> _view_pb2.Transfer:
+        """The hand-over."""
+
+    @_builtins.property
+    def needs(self) -> _containers.RepeatedCompositeFieldContainer[Global___NeedsAtDeparture]:
+        """For each of those who left, what was known of her needs when she did, as of that moment and known at
+        the position of the departure (R-09).
+        """
+
+    @_builtins.property
+    def stamp(self) -> _basis_pb2.Stamp:
+        """What the answer was computed from."""
+
+    def __init__(
+        self,
+        *,
+        transfer: _view_pb2.Transfer | None = ...,
+        needs: _abc.Iterable[Global___NeedsAtDeparture] | None = ...,
+        stamp: _basis_pb2.Stamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stamp", b"stamp", "transfer", b"transfer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["needs", b"needs", "stamp", b"stamp", "transfer", b"transfer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTransferResponse: _TypeAlias = GetTransferResponse  # noqa: Y015
+
+@_typing.final
+class NeedsAtDeparture(_message.Message):
+    """What a hand-over could have told of a person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSON_ID_FIELD_NUMBER: _builtins.int
+    SPECIAL_NEEDS_FIELD_NUMBER: _builtins.int
+    person_id: _builtins.str
+    """The person."""
+    @_builtins.property
+    def special_needs(self) -> _containers.RepeatedCompositeFieldContainer[_view_pb2.SpecialNeed]:
+        """What was known of her needs."""
+
+    def __init__(
+        self,
+        *,
+        person_id: _builtins.str = ...,
+        special_needs: _abc.Iterable[_view_pb2.SpecialNeed] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["person_id", b"person_id", "special_needs", b"special_needs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NeedsAtDeparture: _TypeAlias = NeedsAtDeparture  # noqa: Y015
 
 @_typing.final
 class ListRosterRequest(_message.Message):
@@ -776,14 +784,14 @@ class RosterPerson(_message.Message):
     person_id: _builtins.str
     """The person."""
     @_builtins.property
-    def custody(self) -> Global___Custody:
+    def custody(self) -> _view_pb2.Custody:
         """Who holds her."""
 
     def __init__(
         self,
         *,
         person_id: _builtins.str = ...,
-        custody: Global___Custody | None = ...,
+        custody: _view_pb2.Custody | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["custody", b"custody"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -832,6 +840,38 @@ class ListRosterResponse(_message.Message):
 Global___ListRosterResponse: _TypeAlias = ListRosterResponse  # noqa: Y015
 
 @_typing.final
+class AgeAt(_message.Message):
+    """An age at a moment. Where an age is known to a range, a child is meant if she can have it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    YEARS_MIN_FIELD_NUMBER: _builtins.int
+    BELOW_YEARS_FIELD_NUMBER: _builtins.int
+    years_min: _builtins.int
+    """At least so many whole years."""
+    below_years: _builtins.int
+    """Fewer than so many whole years; 0: no bound."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """The moment."""
+
+    def __init__(
+        self,
+        *,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        years_min: _builtins.int = ...,
+        below_years: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["below_years", b"below_years", "time", b"time", "years_min", b"years_min"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AgeAt: _TypeAlias = AgeAt  # noqa: Y015
+
+@_typing.final
 class ListSeparationsRequest(_message.Message):
     """Asks for separations."""
 
@@ -842,6 +882,12 @@ class ListSeparationsRequest(_message.Message):
     COUNT_ONLY_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SINCE_TIME_FIELD_NUMBER: _builtins.int
+    BEFORE_TIME_FIELD_NUMBER: _builtins.int
+    HELD_BY_AGENCY_FIELD_NUMBER: _builtins.int
+    STATUSES_FIELD_NUMBER: _builtins.int
+    AGE_FIELD_NUMBER: _builtins.int
+    REASON_CODES_FIELD_NUMBER: _builtins.int
     include_reunified: _builtins.bool
     """Those that have ended too."""
     count_only: _builtins.bool
@@ -850,9 +896,31 @@ class ListSeparationsRequest(_message.Message):
     """How many children to give at most: 0 for 100; more than 1,000 is 1,000."""
     page_token: _builtins.str
     """From the page before. Every page is of the stamp of the first."""
+    held_by_agency: _builtins.str
+    """Only children whom this agency holds as of the moment asked about."""
     @_builtins.property
     def basis(self) -> _basis_pb2.Basis:
         """As of and known at."""
+
+    @_builtins.property
+    def since_time(self) -> _timestamp_pb2.Timestamp:
+        """Only separations at or after this moment."""
+
+    @_builtins.property
+    def before_time(self) -> _timestamp_pb2.Timestamp:
+        """Only separations before this moment."""
+
+    @_builtins.property
+    def statuses(self) -> _containers.RepeatedScalarFieldContainer[_view_pb2.SeparationStatus.ValueType]:
+        """Only separations that stand so; none: as `include_reunified` says."""
+
+    @_builtins.property
+    def age(self) -> Global___AgeAt:
+        """Only children of an age at a moment."""
+
+    @_builtins.property
+    def reason_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only separations on one of these grounds."""
 
     def __init__(
         self,
@@ -862,10 +930,16 @@ class ListSeparationsRequest(_message.Message):
         count_only: _builtins.bool = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        since_time: _timestamp_pb2.Timestamp | None = ...,
+        before_time: _timestamp_pb2.Timestamp | None = ...,
+        held_by_agency: _builtins.str = ...,
+        statuses: _abc.Iterable[_view_pb2.SeparationStatus.ValueType] | None = ...,
+        age: Global___AgeAt | None = ...,
+        reason_codes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "basis", b"basis", "before_time", b"before_time", "since_time", b"since_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "count_only", b"count_only", "include_reunified", b"include_reunified", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "basis", b"basis", "before_time", b"before_time", "count_only", b"count_only", "held_by_agency", b"held_by_agency", "include_reunified", b"include_reunified", "page_size", b"page_size", "page_token", b"page_token", "reason_codes", b"reason_codes", "since_time", b"since_time", "statuses", b"statuses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -886,7 +960,7 @@ class ListSeparationsResponse(_message.Message):
     next_page_token: _builtins.str
     """Asks for the next page; empty: this is the last."""
     @_builtins.property
-    def separations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Separation]:
+    def separations(self) -> _containers.RepeatedCompositeFieldContainer[_view_pb2.Separation]:
         """By child id; a child separated more than once has them together."""
 
     @_builtins.property
@@ -896,7 +970,7 @@ class ListSeparationsResponse(_message.Message):
     def __init__(
         self,
         *,
-        separations: _abc.Iterable[Global___Separation] | None = ...,
+        separations: _abc.Iterable[_view_pb2.Separation] | None = ...,
         total_size: _builtins.int = ...,
         next_page_token: _builtins.str = ...,
         stamp: _basis_pb2.Stamp | None = ...,
@@ -908,3 +982,1015 @@ class ListSeparationsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListSeparationsResponse: _TypeAlias = ListSeparationsResponse  # noqa: Y015
+
+@_typing.final
+class CountSeparationsRequest(_message.Message):
+    """Asks for counts (P.L. 116-94, 235)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BY_FIELD_NUMBER: _builtins.int
+    SINCE_TIME_FIELD_NUMBER: _builtins.int
+    BEFORE_TIME_FIELD_NUMBER: _builtins.int
+    SUPPRESS_BELOW_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    suppress_below: _builtins.int
+    """Cells that count fewer are not told, nor what they could be told from; 0: every cell is told."""
+    @_builtins.property
+    def by(self) -> _containers.RepeatedScalarFieldContainer[Global___SeparationDimension.ValueType]:
+        """By what."""
+
+    @_builtins.property
+    def since_time(self) -> _timestamp_pb2.Timestamp:
+        """Only separations at or after this moment."""
+
+    @_builtins.property
+    def before_time(self) -> _timestamp_pb2.Timestamp:
+        """Only separations before this moment."""
+
+    @_builtins.property
+    def basis(self) -> _basis_pb2.Basis:
+        """As of and known at."""
+
+    def __init__(
+        self,
+        *,
+        by: _abc.Iterable[Global___SeparationDimension.ValueType] | None = ...,
+        since_time: _timestamp_pb2.Timestamp | None = ...,
+        before_time: _timestamp_pb2.Timestamp | None = ...,
+        suppress_below: _builtins.int = ...,
+        basis: _basis_pb2.Basis | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "before_time", b"before_time", "since_time", b"since_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "before_time", b"before_time", "by", b"by", "since_time", b"since_time", "suppress_below", b"suppress_below"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountSeparationsRequest: _TypeAlias = CountSeparationsRequest  # noqa: Y015
+
+@_typing.final
+class SeparationCount(_message.Message):
+    """A cell."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OF_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """How many separations; absent: too few to be told."""
+    @_builtins.property
+    def of(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it is of, in the order of `by`; "not recorded" where nothing is."""
+
+    def __init__(
+        self,
+        *,
+        of: _abc.Iterable[_builtins.str] | None = ...,
+        count: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "count", b"count"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "count", b"count", "of", b"of"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__count: _TypeAlias = _typing.Literal["count"]  # noqa: Y015
+    _WhichOneofArgType__count: _TypeAlias = _typing.Literal["_count", b"_count"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__count) -> _WhichOneofReturnType__count | None: ...
+
+Global___SeparationCount: _TypeAlias = SeparationCount  # noqa: Y015
+
+@_typing.final
+class CountSeparationsResponse(_message.Message):
+    """Counts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CELLS_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    STAMP_FIELD_NUMBER: _builtins.int
+    total: _builtins.int
+    """How many separations in all."""
+    @_builtins.property
+    def cells(self) -> _containers.RepeatedCompositeFieldContainer[Global___SeparationCount]:
+        """In the order of what they are of."""
+
+    @_builtins.property
+    def stamp(self) -> _basis_pb2.Stamp:
+        """What the answer was computed from."""
+
+    def __init__(
+        self,
+        *,
+        cells: _abc.Iterable[Global___SeparationCount] | None = ...,
+        total: _builtins.int = ...,
+        stamp: _basis_pb2.Stamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stamp", b"stamp"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cells", b"cells", "stamp", b"stamp", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountSeparationsResponse: _TypeAlias = CountSeparationsResponse  # noqa: Y015
+
+@_typing.final
+class ListFindingsRequest(_message.Message):
+    """Asks for a queue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULE_CODE_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    COUNT_ONLY_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    rule_code: _builtins.str
+    """The rule."""
+    count_only: _builtins.bool
+    """Only count the persons."""
+    page_size: _builtins.int
+    """How many to give at most: 0 for 100; more than 1,000 is 1,000."""
+    page_token: _builtins.str
+    """From the page before. Every page is of the stamp of the first."""
+    @_builtins.property
+    def basis(self) -> _basis_pb2.Basis:
+        """As of and known at."""
+
+    def __init__(
+        self,
+        *,
+        rule_code: _builtins.str = ...,
+        basis: _basis_pb2.Basis | None = ...,
+        count_only: _builtins.bool = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "count_only", b"count_only", "page_size", b"page_size", "page_token", b"page_token", "rule_code", b"rule_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFindingsRequest: _TypeAlias = ListFindingsRequest  # noqa: Y015
+
+@_typing.final
+class ListFindingsResponse(_message.Message):
+    """A queue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STAMP_FIELD_NUMBER: _builtins.int
+    total_size: _builtins.int
+    """How many there are on all pages; given on the first."""
+    next_page_token: _builtins.str
+    """Asks for the next page; empty: this is the last."""
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[_view_pb2.Finding]:
+        """By person."""
+
+    @_builtins.property
+    def stamp(self) -> _basis_pb2.Stamp:
+        """What the answer was computed from."""
+
+    def __init__(
+        self,
+        *,
+        findings: _abc.Iterable[_view_pb2.Finding] | None = ...,
+        total_size: _builtins.int = ...,
+        next_page_token: _builtins.str = ...,
+        stamp: _basis_pb2.Stamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stamp", b"stamp"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["findings", b"findings", "next_page_token", b"next_page_token", "stamp", b"stamp", "total_size", b"total_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFindingsResponse: _TypeAlias = ListFindingsResponse  # noqa: Y015
+
+@_typing.final
+class ListQueuesRequest(_message.Message):
+    """Asks for every queue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BASIS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def basis(self) -> _basis_pb2.Basis:
+        """As of and known at."""
+
+    def __init__(
+        self,
+        *,
+        basis: _basis_pb2.Basis | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListQueuesRequest: _TypeAlias = ListQueuesRequest  # noqa: Y015
+
+@_typing.final
+class Queue(_message.Message):
+    """A standing queue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULE_CODE_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    SEVERITY_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    rule_code: _builtins.str
+    """The rule."""
+    title: _builtins.str
+    """What it says."""
+    severity: _view_pb2.Severity.ValueType
+    """How grave it is."""
+    count: _builtins.int
+    """How many persons stand in it."""
+    def __init__(
+        self,
+        *,
+        rule_code: _builtins.str = ...,
+        title: _builtins.str = ...,
+        severity: _view_pb2.Severity.ValueType = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "rule_code", b"rule_code", "severity", b"severity", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Queue: _TypeAlias = Queue  # noqa: Y015
+
+@_typing.final
+class ListQueuesResponse(_message.Message):
+    """Every queue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUES_FIELD_NUMBER: _builtins.int
+    STAMP_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def queues(self) -> _containers.RepeatedCompositeFieldContainer[Global___Queue]:
+        """By rule."""
+
+    @_builtins.property
+    def stamp(self) -> _basis_pb2.Stamp:
+        """What the answer was computed from."""
+
+    def __init__(
+        self,
+        *,
+        queues: _abc.Iterable[Global___Queue] | None = ...,
+        stamp: _basis_pb2.Stamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stamp", b"stamp"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["queues", b"queues", "stamp", b"stamp"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListQueuesResponse: _TypeAlias = ListQueuesResponse  # noqa: Y015
+
+@_typing.final
+class ListClocksRequest(_message.Message):
+    """Asks for clocks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLOCK_CODE_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    WITHIN_HOURS_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    COUNT_ONLY_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    clock_code: _builtins.str
+    """The clock."""
+    within_hours: _builtins.int
+    """Only those that run, and run out within so many hours of the moment asked about."""
+    count_only: _builtins.bool
+    """Only count the persons."""
+    page_size: _builtins.int
+    """How many to give at most: 0 for 100; more than 1,000 is 1,000."""
+    page_token: _builtins.str
+    """From the page before. Every page is of the stamp of the first."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[_view_pb2.ClockState.ValueType]:
+        """Only those that stand so; none: any."""
+
+    @_builtins.property
+    def basis(self) -> _basis_pb2.Basis:
+        """As of and known at."""
+
+    def __init__(
+        self,
+        *,
+        clock_code: _builtins.str = ...,
+        states: _abc.Iterable[_view_pb2.ClockState.ValueType] | None = ...,
+        within_hours: _builtins.int | None = ...,
+        basis: _basis_pb2.Basis | None = ...,
+        count_only: _builtins.bool = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_within_hours", b"_within_hours", "basis", b"basis", "within_hours", b"within_hours"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_within_hours", b"_within_hours", "basis", b"basis", "clock_code", b"clock_code", "count_only", b"count_only", "page_size", b"page_size", "page_token", b"page_token", "states", b"states", "within_hours", b"within_hours"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__within_hours: _TypeAlias = _typing.Literal["within_hours"]  # noqa: Y015
+    _WhichOneofArgType__within_hours: _TypeAlias = _typing.Literal["_within_hours", b"_within_hours"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__within_hours) -> _WhichOneofReturnType__within_hours | None: ...
+
+Global___ListClocksRequest: _TypeAlias = ListClocksRequest  # noqa: Y015
+
+@_typing.final
+class ListClocksResponse(_message.Message):
+    """Clocks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLOCKS_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STAMP_FIELD_NUMBER: _builtins.int
+    total_size: _builtins.int
+    """How many there are on all pages; given on the first."""
+    next_page_token: _builtins.str
+    """Asks for the next page; empty: this is the last."""
+    @_builtins.property
+    def clocks(self) -> _containers.RepeatedCompositeFieldContainer[_view_pb2.Clock]:
+        """By person."""
+
+    @_builtins.property
+    def stamp(self) -> _basis_pb2.Stamp:
+        """What the answer was computed from."""
+
+    def __init__(
+        self,
+        *,
+        clocks: _abc.Iterable[_view_pb2.Clock] | None = ...,
+        total_size: _builtins.int = ...,
+        next_page_token: _builtins.str = ...,
+        stamp: _basis_pb2.Stamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stamp", b"stamp"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clocks", b"clocks", "next_page_token", b"next_page_token", "stamp", b"stamp", "total_size", b"total_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListClocksResponse: _TypeAlias = ListClocksResponse  # noqa: Y015
+
+@_typing.final
+class ListLikelyFamiliesRequest(_message.Message):
+    """Asks for likely families."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BASIS_FIELD_NUMBER: _builtins.int
+    COUNT_ONLY_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    count_only: _builtins.bool
+    """Only count them."""
+    page_size: _builtins.int
+    """How many to give at most: 0 for 100; more than 1,000 is 1,000."""
+    page_token: _builtins.str
+    """From the page before. Every page is of the stamp of the first."""
+    @_builtins.property
+    def basis(self) -> _basis_pb2.Basis:
+        """As of and known at."""
+
+    def __init__(
+        self,
+        *,
+        basis: _basis_pb2.Basis | None = ...,
+        count_only: _builtins.bool = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "count_only", b"count_only", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLikelyFamiliesRequest: _TypeAlias = ListLikelyFamiliesRequest  # noqa: Y015
+
+@_typing.final
+class ListLikelyFamiliesResponse(_message.Message):
+    """Likely families."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FAMILIES_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STAMP_FIELD_NUMBER: _builtins.int
+    total_size: _builtins.int
+    """How many there are on all pages; given on the first."""
+    next_page_token: _builtins.str
+    """Asks for the next page; empty: this is the last."""
+    @_builtins.property
+    def families(self) -> _containers.RepeatedCompositeFieldContainer[_view_pb2.LikelyFamily]:
+        """In the order of when they were apprehended."""
+
+    @_builtins.property
+    def stamp(self) -> _basis_pb2.Stamp:
+        """What the answer was computed from."""
+
+    def __init__(
+        self,
+        *,
+        families: _abc.Iterable[_view_pb2.LikelyFamily] | None = ...,
+        total_size: _builtins.int = ...,
+        next_page_token: _builtins.str = ...,
+        stamp: _basis_pb2.Stamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stamp", b"stamp"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["families", b"families", "next_page_token", b"next_page_token", "stamp", b"stamp", "total_size", b"total_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLikelyFamiliesResponse: _TypeAlias = ListLikelyFamiliesResponse  # noqa: Y015
+
+@_typing.final
+class ListClassRequest(_message.Message):
+    """Asks for a class."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLASS_CODE_FIELD_NUMBER: _builtins.int
+    EXCLUDED_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    COUNT_ONLY_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    class_code: _builtins.str
+    """The class."""
+    excluded: _builtins.bool
+    """Those determined not to be in it, instead."""
+    count_only: _builtins.bool
+    """Only count them."""
+    page_size: _builtins.int
+    """How many to give at most: 0 for 100; more than 1,000 is 1,000."""
+    page_token: _builtins.str
+    """From the page before. Every page is of the stamp of the first."""
+    @_builtins.property
+    def basis(self) -> _basis_pb2.Basis:
+        """As of and known at."""
+
+    def __init__(
+        self,
+        *,
+        class_code: _builtins.str = ...,
+        excluded: _builtins.bool = ...,
+        basis: _basis_pb2.Basis | None = ...,
+        count_only: _builtins.bool = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "class_code", b"class_code", "count_only", b"count_only", "excluded", b"excluded", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListClassRequest: _TypeAlias = ListClassRequest  # noqa: Y015
+
+@_typing.final
+class ClassMember(_message.Message):
+    """Somebody of a class."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSON_ID_FIELD_NUMBER: _builtins.int
+    MEMBERSHIP_FIELD_NUMBER: _builtins.int
+    person_id: _builtins.str
+    """The person."""
+    @_builtins.property
+    def membership(self) -> _view_pb2.ClassMembership:
+        """The determination."""
+
+    def __init__(
+        self,
+        *,
+        person_id: _builtins.str = ...,
+        membership: _view_pb2.ClassMembership | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["membership", b"membership"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["membership", b"membership", "person_id", b"person_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClassMember: _TypeAlias = ClassMember  # noqa: Y015
+
+@_typing.final
+class ListClassResponse(_message.Message):
+    """A class."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STAMP_FIELD_NUMBER: _builtins.int
+    total_size: _builtins.int
+    """How many there are on all pages; given on the first."""
+    next_page_token: _builtins.str
+    """Asks for the next page; empty: this is the last."""
+    @_builtins.property
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClassMember]:
+        """By person."""
+
+    @_builtins.property
+    def stamp(self) -> _basis_pb2.Stamp:
+        """What the answer was computed from."""
+
+    def __init__(
+        self,
+        *,
+        members: _abc.Iterable[Global___ClassMember] | None = ...,
+        total_size: _builtins.int = ...,
+        next_page_token: _builtins.str = ...,
+        stamp: _basis_pb2.Stamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stamp", b"stamp"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["members", b"members", "next_page_token", b"next_page_token", "stamp", b"stamp", "total_size", b"total_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListClassResponse: _TypeAlias = ListClassResponse  # noqa: Y015
+
+@_typing.final
+class ListedPerson(_message.Message):
+    """A row of an agency's list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSON_ID_FIELD_NUMBER: _builtins.int
+    IDENTIFIER_FIELD_NUMBER: _builtins.int
+    FACILITY_FIELD_NUMBER: _builtins.int
+    person_id: _builtins.str
+    """By the ledger's id."""
+    facility: _builtins.str
+    """Where the list says that she is; empty: it does not say."""
+    @_builtins.property
+    def identifier(self) -> Global___ListedIdentifier:
+        """By a number."""
+
+    def __init__(
+        self,
+        *,
+        person_id: _builtins.str = ...,
+        identifier: Global___ListedIdentifier | None = ...,
+        facility: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["identifier", b"identifier", "person_id", b"person_id", "who", b"who"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facility", b"facility", "identifier", b"identifier", "person_id", b"person_id", "who", b"who"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_who: _TypeAlias = _typing.Literal["person_id", "identifier"]  # noqa: Y015
+    _WhichOneofArgType_who: _TypeAlias = _typing.Literal["who", b"who"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_who) -> _WhichOneofReturnType_who | None: ...
+
+Global___ListedPerson: _TypeAlias = ListedPerson  # noqa: Y015
+
+@_typing.final
+class ListedIdentifier(_message.Message):
+    """A number on a list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    scheme: _builtins.str
+    """Which system's number it is."""
+    value: _builtins.str
+    """The number."""
+    def __init__(
+        self,
+        *,
+        scheme: _builtins.str = ...,
+        value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["scheme", b"scheme", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListedIdentifier: _TypeAlias = ListedIdentifier  # noqa: Y015
+
+@_typing.final
+class ReconcileListRequest(_message.Message):
+    """Asks to compare the list of those whom an agency says it holds with those whom the ledger says it
+    holds.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    agency: _builtins.str
+    """The agency."""
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListedPerson]:
+        """Its list."""
+
+    @_builtins.property
+    def basis(self) -> _basis_pb2.Basis:
+        """As of and known at."""
+
+    def __init__(
+        self,
+        *,
+        agency: _builtins.str = ...,
+        rows: _abc.Iterable[Global___ListedPerson] | None = ...,
+        basis: _basis_pb2.Basis | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "basis", b"basis", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReconcileListRequest: _TypeAlias = ReconcileListRequest  # noqa: Y015
+
+@_typing.final
+class ComparedRow(_message.Message):
+    """One row compared."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPARISON_FIELD_NUMBER: _builtins.int
+    ROW_FIELD_NUMBER: _builtins.int
+    PERSON_ID_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    CUSTODY_FIELD_NUMBER: _builtins.int
+    comparison: Global___Comparison.ValueType
+    """What it came to."""
+    row: _builtins.int
+    """The row of the list, from 1; 0 for one that is only in the ledger."""
+    person_id: _builtins.str
+    """The person; empty: the list names nobody whom the ledger knows."""
+    reason_code: _builtins.str
+    """Why, as a code of the list `comparison_reason`."""
+    @_builtins.property
+    def custody(self) -> _view_pb2.Custody:
+        """What the ledger says of her."""
+
+    def __init__(
+        self,
+        *,
+        comparison: Global___Comparison.ValueType = ...,
+        row: _builtins.int = ...,
+        person_id: _builtins.str = ...,
+        reason_code: _builtins.str = ...,
+        custody: _view_pb2.Custody | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["custody", b"custody"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comparison", b"comparison", "custody", b"custody", "person_id", b"person_id", "reason_code", b"reason_code", "row", b"row"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ComparedRow: _TypeAlias = ComparedRow  # noqa: Y015
+
+@_typing.final
+class ReconcileListResponse(_message.Message):
+    """A comparison."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    MATCHED_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    EXTRA_FIELD_NUMBER: _builtins.int
+    DIFFERENT_FIELD_NUMBER: _builtins.int
+    CITATION_FIELD_NUMBER: _builtins.int
+    STAMP_FIELD_NUMBER: _builtins.int
+    matched: _builtins.int
+    """On both, and alike."""
+    missing: _builtins.int
+    """On the agency's list, and not in the ledger."""
+    extra: _builtins.int
+    """In the ledger, and not on the agency's list."""
+    different: _builtins.int
+    """On both, and not alike."""
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComparedRow]:
+        """By row, then those that are only in the ledger by person."""
+
+    @_builtins.property
+    def citation(self) -> _oversight_pb2.Citation:
+        """What the list was compared with, to be recorded with ListReconciled."""
+
+    @_builtins.property
+    def stamp(self) -> _basis_pb2.Stamp:
+        """What the answer was computed from."""
+
+    def __init__(
+        self,
+        *,
+        rows: _abc.Iterable[Global___ComparedRow] | None = ...,
+        matched: _builtins.int = ...,
+        missing: _builtins.int = ...,
+        extra: _builtins.int = ...,
+        different: _builtins.int = ...,
+        citation: _oversight_pb2.Citation | None = ...,
+        stamp: _basis_pb2.Stamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["citation", b"citation", "stamp", b"stamp"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citation", b"citation", "different", b"different", "extra", b"extra", "matched", b"matched", "missing", b"missing", "rows", b"rows", "stamp", b"stamp"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReconcileListResponse: _TypeAlias = ReconcileListResponse  # noqa: Y015
+
+@_typing.final
+class CiteRequest(_message.Message):
+    """Asks for a citation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_ROSTER_FIELD_NUMBER: _builtins.int
+    LIST_SEPARATIONS_FIELD_NUMBER: _builtins.int
+    LIST_FINDINGS_FIELD_NUMBER: _builtins.int
+    LIST_CLOCKS_FIELD_NUMBER: _builtins.int
+    LIST_CLASS_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def list_roster(self) -> Global___ListRosterRequest:
+        """A roster."""
+
+    @_builtins.property
+    def list_separations(self) -> Global___ListSeparationsRequest:
+        """Separations."""
+
+    @_builtins.property
+    def list_findings(self) -> Global___ListFindingsRequest:
+        """A queue."""
+
+    @_builtins.property
+    def list_clocks(self) -> Global___ListClocksRequest:
+        """Clocks."""
+
+    @_builtins.property
+    def list_class(self) -> Global___ListClassRequest:
+        """A class."""
+
+    @_builtins.property
+    def basis(self) -> _basis_pb2.Basis:
+        """As of and known at; that of the question is not looked at."""
+
+    def __init__(
+        self,
+        *,
+        list_roster: Global___ListRosterRequest | None = ...,
+        list_separations: Global___ListSeparationsRequest | None = ...,
+        list_findings: Global___ListFindingsRequest | None = ...,
+        list_clocks: Global___ListClocksRequest | None = ...,
+        list_class: Global___ListClassRequest | None = ...,
+        basis: _basis_pb2.Basis | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "list_class", b"list_class", "list_clocks", b"list_clocks", "list_findings", b"list_findings", "list_roster", b"list_roster", "list_separations", b"list_separations", "question", b"question"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "list_class", b"list_class", "list_clocks", b"list_clocks", "list_findings", b"list_findings", "list_roster", b"list_roster", "list_separations", b"list_separations", "question", b"question"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_question: _TypeAlias = _typing.Literal["list_roster", "list_separations", "list_findings", "list_clocks", "list_class"]  # noqa: Y015
+    _WhichOneofArgType_question: _TypeAlias = _typing.Literal["question", b"question"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_question) -> _WhichOneofReturnType_question | None: ...
+
+Global___CiteRequest: _TypeAlias = CiteRequest  # noqa: Y015
+
+@_typing.final
+class CiteResponse(_message.Message):
+    """A citation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CITATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def citation(self) -> _oversight_pb2.Citation:
+        """What to cite."""
+
+    def __init__(
+        self,
+        *,
+        citation: _oversight_pb2.Citation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["citation", b"citation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citation", b"citation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CiteResponse: _TypeAlias = CiteResponse  # noqa: Y015
+
+@_typing.final
+class GetListRequest(_message.Message):
+    """Asks for a list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_ID_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    list_id: _builtins.str
+    """The list."""
+    @_builtins.property
+    def basis(self) -> _basis_pb2.Basis:
+        """As of and known at."""
+
+    def __init__(
+        self,
+        *,
+        list_id: _builtins.str = ...,
+        basis: _basis_pb2.Basis | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "list_id", b"list_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetListRequest: _TypeAlias = GetListRequest  # noqa: Y015
+
+@_typing.final
+class GetListResponse(_message.Message):
+    """A list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_FIELD_NUMBER: _builtins.int
+    STAMP_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def list(self) -> _view_pb2.AgencyList:
+        """The list."""
+
+    @_builtins.property
+    def stamp(self) -> _basis_pb2.Stamp:
+        """What the answer was computed from."""
+
+    def __init__(
+        self,
+        *,
+        list: _view_pb2.AgencyList | None = ...,
+        stamp: _basis_pb2.Stamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["list", b"list", "stamp", b"stamp"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["list", b"list", "stamp", b"stamp"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetListResponse: _TypeAlias = GetListResponse  # noqa: Y015
+
+@_typing.final
+class GetNumberRequest(_message.Message):
+    """Asks for a number."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_ID_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    number_id: _builtins.str
+    """The number."""
+    @_builtins.property
+    def basis(self) -> _basis_pb2.Basis:
+        """As of and known at."""
+
+    def __init__(
+        self,
+        *,
+        number_id: _builtins.str = ...,
+        basis: _basis_pb2.Basis | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "number_id", b"number_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetNumberRequest: _TypeAlias = GetNumberRequest  # noqa: Y015
+
+@_typing.final
+class GetNumberResponse(_message.Message):
+    """A number."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    STAMP_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def number(self) -> _view_pb2.PublishedNumber:
+        """The number."""
+
+    @_builtins.property
+    def stamp(self) -> _basis_pb2.Stamp:
+        """What the answer was computed from."""
+
+    def __init__(
+        self,
+        *,
+        number: _view_pb2.PublishedNumber | None = ...,
+        stamp: _basis_pb2.Stamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "stamp", b"stamp"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "stamp", b"stamp"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetNumberResponse: _TypeAlias = GetNumberResponse  # noqa: Y015
+
+@_typing.final
+class ListNumbersRequest(_message.Message):
+    """Asks for numbers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISED_ONLY_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    COUNT_ONLY_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    revised_only: _builtins.bool
+    """Only those that were published with more than one value."""
+    count_only: _builtins.bool
+    """Only count them."""
+    page_size: _builtins.int
+    """How many to give at most: 0 for 100; more than 1,000 is 1,000."""
+    page_token: _builtins.str
+    """From the page before. Every page is of the stamp of the first."""
+    @_builtins.property
+    def basis(self) -> _basis_pb2.Basis:
+        """As of and known at."""
+
+    def __init__(
+        self,
+        *,
+        revised_only: _builtins.bool = ...,
+        basis: _basis_pb2.Basis | None = ...,
+        count_only: _builtins.bool = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "count_only", b"count_only", "page_size", b"page_size", "page_token", b"page_token", "revised_only", b"revised_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListNumbersRequest: _TypeAlias = ListNumbersRequest  # noqa: Y015
+
+@_typing.final
+class ListNumbersResponse(_message.Message):
+    """Numbers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBERS_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STAMP_FIELD_NUMBER: _builtins.int
+    total_size: _builtins.int
+    """How many there are on all pages; given on the first."""
+    next_page_token: _builtins.str
+    """Asks for the next page; empty: this is the last."""
+    @_builtins.property
+    def numbers(self) -> _containers.RepeatedCompositeFieldContainer[_view_pb2.PublishedNumber]:
+        """By id."""
+
+    @_builtins.property
+    def stamp(self) -> _basis_pb2.Stamp:
+        """What the answer was computed from."""
+
+    def __init__(
+        self,
+        *,
+        numbers: _abc.Iterable[_view_pb2.PublishedNumber] | None = ...,
+        total_size: _builtins.int = ...,
+        next_page_token: _builtins.str = ...,
+        stamp: _basis_pb2.Stamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stamp", b"stamp"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "numbers", b"numbers", "stamp", b"stamp", "total_size", b"total_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListNumbersResponse: _TypeAlias = ListNumbersResponse  # noqa: Y015

@@ -50,6 +50,21 @@ class CustodyQueryServiceStub:
                 request_serializer=ledger_dot_v1_dot_custody__query__service__pb2.GetFamilyRequest.SerializeToString,
                 response_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.GetFamilyResponse.FromString,
                 _registered_method=True)
+        self.LocateRelatives = channel.unary_unary(
+                '/ledger.v1.CustodyQueryService/LocateRelatives',
+                request_serializer=ledger_dot_v1_dot_custody__query__service__pb2.LocateRelativesRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.LocateRelativesResponse.FromString,
+                _registered_method=True)
+        self.ResolveIdentifier = channel.unary_unary(
+                '/ledger.v1.CustodyQueryService/ResolveIdentifier',
+                request_serializer=ledger_dot_v1_dot_custody__query__service__pb2.ResolveIdentifierRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.ResolveIdentifierResponse.FromString,
+                _registered_method=True)
+        self.GetTransfer = channel.unary_unary(
+                '/ledger.v1.CustodyQueryService/GetTransfer',
+                request_serializer=ledger_dot_v1_dot_custody__query__service__pb2.GetTransferRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.GetTransferResponse.FromString,
+                _registered_method=True)
         self.ListRoster = channel.unary_unary(
                 '/ledger.v1.CustodyQueryService/ListRoster',
                 request_serializer=ledger_dot_v1_dot_custody__query__service__pb2.ListRosterRequest.SerializeToString,
@@ -60,6 +75,61 @@ class CustodyQueryServiceStub:
                 request_serializer=ledger_dot_v1_dot_custody__query__service__pb2.ListSeparationsRequest.SerializeToString,
                 response_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.ListSeparationsResponse.FromString,
                 _registered_method=True)
+        self.CountSeparations = channel.unary_unary(
+                '/ledger.v1.CustodyQueryService/CountSeparations',
+                request_serializer=ledger_dot_v1_dot_custody__query__service__pb2.CountSeparationsRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.CountSeparationsResponse.FromString,
+                _registered_method=True)
+        self.ListFindings = channel.unary_unary(
+                '/ledger.v1.CustodyQueryService/ListFindings',
+                request_serializer=ledger_dot_v1_dot_custody__query__service__pb2.ListFindingsRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.ListFindingsResponse.FromString,
+                _registered_method=True)
+        self.ListQueues = channel.unary_unary(
+                '/ledger.v1.CustodyQueryService/ListQueues',
+                request_serializer=ledger_dot_v1_dot_custody__query__service__pb2.ListQueuesRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.ListQueuesResponse.FromString,
+                _registered_method=True)
+        self.ListClocks = channel.unary_unary(
+                '/ledger.v1.CustodyQueryService/ListClocks',
+                request_serializer=ledger_dot_v1_dot_custody__query__service__pb2.ListClocksRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.ListClocksResponse.FromString,
+                _registered_method=True)
+        self.ListLikelyFamilies = channel.unary_unary(
+                '/ledger.v1.CustodyQueryService/ListLikelyFamilies',
+                request_serializer=ledger_dot_v1_dot_custody__query__service__pb2.ListLikelyFamiliesRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.ListLikelyFamiliesResponse.FromString,
+                _registered_method=True)
+        self.ListClass = channel.unary_unary(
+                '/ledger.v1.CustodyQueryService/ListClass',
+                request_serializer=ledger_dot_v1_dot_custody__query__service__pb2.ListClassRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.ListClassResponse.FromString,
+                _registered_method=True)
+        self.ReconcileList = channel.unary_unary(
+                '/ledger.v1.CustodyQueryService/ReconcileList',
+                request_serializer=ledger_dot_v1_dot_custody__query__service__pb2.ReconcileListRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.ReconcileListResponse.FromString,
+                _registered_method=True)
+        self.Cite = channel.unary_unary(
+                '/ledger.v1.CustodyQueryService/Cite',
+                request_serializer=ledger_dot_v1_dot_custody__query__service__pb2.CiteRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.CiteResponse.FromString,
+                _registered_method=True)
+        self.GetList = channel.unary_unary(
+                '/ledger.v1.CustodyQueryService/GetList',
+                request_serializer=ledger_dot_v1_dot_custody__query__service__pb2.GetListRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.GetListResponse.FromString,
+                _registered_method=True)
+        self.GetNumber = channel.unary_unary(
+                '/ledger.v1.CustodyQueryService/GetNumber',
+                request_serializer=ledger_dot_v1_dot_custody__query__service__pb2.GetNumberRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.GetNumberResponse.FromString,
+                _registered_method=True)
+        self.ListNumbers = channel.unary_unary(
+                '/ledger.v1.CustodyQueryService/ListNumbers',
+                request_serializer=ledger_dot_v1_dot_custody__query__service__pb2.ListNumbersRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.ListNumbersResponse.FromString,
+                _registered_method=True)
 
 
 class CustodyQueryServiceServicer:
@@ -67,7 +137,8 @@ class CustodyQueryServiceServicer:
     """
 
     def GetPerson(self, request, context):
-        """One person: what was claimed of her, who holds her, whom she was separated from, her relatives.
+        """One person: what was claimed of her, who holds her, whom she was separated from, her relatives,
+        her clocks, and what her record lacks.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -88,6 +159,27 @@ class CustodyQueryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def LocateRelatives(self, request, context):
+        """Where each relative of a person is, who holds them, since when (R-15).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveIdentifier(self, request, context):
+        """The persons whom a number or mark was asserted of. Never picks one of them (R-29).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTransfer(self, request, context):
+        """One hand-over: who left, who arrived, and what was said of the relatives of the minors.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListRoster(self, request, context):
         """Who is held by an agency or in a facility.
         """
@@ -97,6 +189,83 @@ class CustodyQueryServiceServicer:
 
     def ListSeparations(self, request, context):
         """Children separated from an adult.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CountSeparations(self, request, context):
+        """How many children were separated, by month, place, cause and age, fit to be published.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFindings(self, request, context):
+        """The persons of whom a finding stands.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListQueues(self, request, context):
+        """Every standing queue, and how many stand in it (R-06).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListClocks(self, request, context):
+        """Clocks that run, ran out or were met; what runs out in the next hours.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListLikelyFamilies(self, request, context):
+        """Persons who look like a family and have no link, and why (R-08).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListClass(self, request, context):
+        """The members of a class, as it was understood (R-13).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReconcileList(self, request, context):
+        """A list of an agency compared with the ledger, row by row (R-11).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Cite(self, request, context):
+        """What to cite for an answer, so that it can be certified and computed again (R-07).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetList(self, request, context):
+        """A list, each time it was certified and reconciled.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetNumber(self, request, context):
+        """A number, each time it was published.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListNumbers(self, request, context):
+        """Numbers that were published.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,6 +289,21 @@ def add_CustodyQueryServiceServicer_to_server(servicer, server):
                     request_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.GetFamilyRequest.FromString,
                     response_serializer=ledger_dot_v1_dot_custody__query__service__pb2.GetFamilyResponse.SerializeToString,
             ),
+            'LocateRelatives': grpc.unary_unary_rpc_method_handler(
+                    servicer.LocateRelatives,
+                    request_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.LocateRelativesRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_custody__query__service__pb2.LocateRelativesResponse.SerializeToString,
+            ),
+            'ResolveIdentifier': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveIdentifier,
+                    request_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.ResolveIdentifierRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_custody__query__service__pb2.ResolveIdentifierResponse.SerializeToString,
+            ),
+            'GetTransfer': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTransfer,
+                    request_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.GetTransferRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_custody__query__service__pb2.GetTransferResponse.SerializeToString,
+            ),
             'ListRoster': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRoster,
                     request_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.ListRosterRequest.FromString,
@@ -129,6 +313,61 @@ def add_CustodyQueryServiceServicer_to_server(servicer, server):
                     servicer.ListSeparations,
                     request_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.ListSeparationsRequest.FromString,
                     response_serializer=ledger_dot_v1_dot_custody__query__service__pb2.ListSeparationsResponse.SerializeToString,
+            ),
+            'CountSeparations': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountSeparations,
+                    request_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.CountSeparationsRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_custody__query__service__pb2.CountSeparationsResponse.SerializeToString,
+            ),
+            'ListFindings': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFindings,
+                    request_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.ListFindingsRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_custody__query__service__pb2.ListFindingsResponse.SerializeToString,
+            ),
+            'ListQueues': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListQueues,
+                    request_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.ListQueuesRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_custody__query__service__pb2.ListQueuesResponse.SerializeToString,
+            ),
+            'ListClocks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListClocks,
+                    request_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.ListClocksRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_custody__query__service__pb2.ListClocksResponse.SerializeToString,
+            ),
+            'ListLikelyFamilies': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLikelyFamilies,
+                    request_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.ListLikelyFamiliesRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_custody__query__service__pb2.ListLikelyFamiliesResponse.SerializeToString,
+            ),
+            'ListClass': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListClass,
+                    request_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.ListClassRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_custody__query__service__pb2.ListClassResponse.SerializeToString,
+            ),
+            'ReconcileList': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReconcileList,
+                    request_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.ReconcileListRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_custody__query__service__pb2.ReconcileListResponse.SerializeToString,
+            ),
+            'Cite': grpc.unary_unary_rpc_method_handler(
+                    servicer.Cite,
+                    request_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.CiteRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_custody__query__service__pb2.CiteResponse.SerializeToString,
+            ),
+            'GetList': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetList,
+                    request_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.GetListRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_custody__query__service__pb2.GetListResponse.SerializeToString,
+            ),
+            'GetNumber': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetNumber,
+                    request_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.GetNumberRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_custody__query__service__pb2.GetNumberResponse.SerializeToString,
+            ),
+            'ListNumbers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListNumbers,
+                    request_deserializer=ledger_dot_v1_dot_custody__query__service__pb2.ListNumbersRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_custody__query__service__pb2.ListNumbersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -224,6 +463,87 @@ class CustodyQueryService:
             _registered_method=True)
 
     @staticmethod
+    def LocateRelatives(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.CustodyQueryService/LocateRelatives',
+            ledger_dot_v1_dot_custody__query__service__pb2.LocateRelativesRequest.SerializeToString,
+            ledger_dot_v1_dot_custody__query__service__pb2.LocateRelativesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveIdentifier(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.CustodyQueryService/ResolveIdentifier',
+            ledger_dot_v1_dot_custody__query__service__pb2.ResolveIdentifierRequest.SerializeToString,
+            ledger_dot_v1_dot_custody__query__service__pb2.ResolveIdentifierResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTransfer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.CustodyQueryService/GetTransfer',
+            ledger_dot_v1_dot_custody__query__service__pb2.GetTransferRequest.SerializeToString,
+            ledger_dot_v1_dot_custody__query__service__pb2.GetTransferResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListRoster(request,
             target,
             options=(),
@@ -267,6 +587,303 @@ class CustodyQueryService:
             '/ledger.v1.CustodyQueryService/ListSeparations',
             ledger_dot_v1_dot_custody__query__service__pb2.ListSeparationsRequest.SerializeToString,
             ledger_dot_v1_dot_custody__query__service__pb2.ListSeparationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountSeparations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.CustodyQueryService/CountSeparations',
+            ledger_dot_v1_dot_custody__query__service__pb2.CountSeparationsRequest.SerializeToString,
+            ledger_dot_v1_dot_custody__query__service__pb2.CountSeparationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFindings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.CustodyQueryService/ListFindings',
+            ledger_dot_v1_dot_custody__query__service__pb2.ListFindingsRequest.SerializeToString,
+            ledger_dot_v1_dot_custody__query__service__pb2.ListFindingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListQueues(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.CustodyQueryService/ListQueues',
+            ledger_dot_v1_dot_custody__query__service__pb2.ListQueuesRequest.SerializeToString,
+            ledger_dot_v1_dot_custody__query__service__pb2.ListQueuesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListClocks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.CustodyQueryService/ListClocks',
+            ledger_dot_v1_dot_custody__query__service__pb2.ListClocksRequest.SerializeToString,
+            ledger_dot_v1_dot_custody__query__service__pb2.ListClocksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLikelyFamilies(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.CustodyQueryService/ListLikelyFamilies',
+            ledger_dot_v1_dot_custody__query__service__pb2.ListLikelyFamiliesRequest.SerializeToString,
+            ledger_dot_v1_dot_custody__query__service__pb2.ListLikelyFamiliesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListClass(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.CustodyQueryService/ListClass',
+            ledger_dot_v1_dot_custody__query__service__pb2.ListClassRequest.SerializeToString,
+            ledger_dot_v1_dot_custody__query__service__pb2.ListClassResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReconcileList(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.CustodyQueryService/ReconcileList',
+            ledger_dot_v1_dot_custody__query__service__pb2.ReconcileListRequest.SerializeToString,
+            ledger_dot_v1_dot_custody__query__service__pb2.ReconcileListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Cite(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.CustodyQueryService/Cite',
+            ledger_dot_v1_dot_custody__query__service__pb2.CiteRequest.SerializeToString,
+            ledger_dot_v1_dot_custody__query__service__pb2.CiteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetList(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.CustodyQueryService/GetList',
+            ledger_dot_v1_dot_custody__query__service__pb2.GetListRequest.SerializeToString,
+            ledger_dot_v1_dot_custody__query__service__pb2.GetListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetNumber(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.CustodyQueryService/GetNumber',
+            ledger_dot_v1_dot_custody__query__service__pb2.GetNumberRequest.SerializeToString,
+            ledger_dot_v1_dot_custody__query__service__pb2.GetNumberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListNumbers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.CustodyQueryService/ListNumbers',
+            ledger_dot_v1_dot_custody__query__service__pb2.ListNumbersRequest.SerializeToString,
+            ledger_dot_v1_dot_custody__query__service__pb2.ListNumbersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -36,17 +36,47 @@ class CustodyQueryServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CustodyQueryServiceAsyncStub: ...
     GetPerson: _grpc.UnaryUnaryMultiCallable[_custody_query_service_pb2.GetPersonRequest, _custody_query_service_pb2.GetPersonResponse]
-    """One person: what was claimed of her, who holds her, whom she was separated from, her relatives."""
+    """One person: what was claimed of her, who holds her, whom she was separated from, her relatives,
+    her clocks, and what her record lacks.
+    """
     GetPersonTimeline: _grpc.UnaryUnaryMultiCallable[_custody_query_service_pb2.GetPersonTimelineRequest, _custody_query_service_pb2.GetPersonTimelineResponse]
     """Everything that the ledger knows of one person, retracted assertions included, and the periods
     of custody that follow from it.
     """
     GetFamily: _grpc.UnaryUnaryMultiCallable[_custody_query_service_pb2.GetFamilyRequest, _custody_query_service_pb2.GetFamilyResponse]
     """The family of a person, or the members of a family, and where each of them is."""
+    LocateRelatives: _grpc.UnaryUnaryMultiCallable[_custody_query_service_pb2.LocateRelativesRequest, _custody_query_service_pb2.LocateRelativesResponse]
+    """Where each relative of a person is, who holds them, since when (R-15)."""
+    ResolveIdentifier: _grpc.UnaryUnaryMultiCallable[_custody_query_service_pb2.ResolveIdentifierRequest, _custody_query_service_pb2.ResolveIdentifierResponse]
+    """The persons whom a number or mark was asserted of. Never picks one of them (R-29)."""
+    GetTransfer: _grpc.UnaryUnaryMultiCallable[_custody_query_service_pb2.GetTransferRequest, _custody_query_service_pb2.GetTransferResponse]
+    """One hand-over: who left, who arrived, and what was said of the relatives of the minors."""
     ListRoster: _grpc.UnaryUnaryMultiCallable[_custody_query_service_pb2.ListRosterRequest, _custody_query_service_pb2.ListRosterResponse]
     """Who is held by an agency or in a facility."""
     ListSeparations: _grpc.UnaryUnaryMultiCallable[_custody_query_service_pb2.ListSeparationsRequest, _custody_query_service_pb2.ListSeparationsResponse]
     """Children separated from an adult."""
+    CountSeparations: _grpc.UnaryUnaryMultiCallable[_custody_query_service_pb2.CountSeparationsRequest, _custody_query_service_pb2.CountSeparationsResponse]
+    """How many children were separated, by month, place, cause and age, fit to be published."""
+    ListFindings: _grpc.UnaryUnaryMultiCallable[_custody_query_service_pb2.ListFindingsRequest, _custody_query_service_pb2.ListFindingsResponse]
+    """The persons of whom a finding stands."""
+    ListQueues: _grpc.UnaryUnaryMultiCallable[_custody_query_service_pb2.ListQueuesRequest, _custody_query_service_pb2.ListQueuesResponse]
+    """Every standing queue, and how many stand in it (R-06)."""
+    ListClocks: _grpc.UnaryUnaryMultiCallable[_custody_query_service_pb2.ListClocksRequest, _custody_query_service_pb2.ListClocksResponse]
+    """Clocks that run, ran out or were met; what runs out in the next hours."""
+    ListLikelyFamilies: _grpc.UnaryUnaryMultiCallable[_custody_query_service_pb2.ListLikelyFamiliesRequest, _custody_query_service_pb2.ListLikelyFamiliesResponse]
+    """Persons who look like a family and have no link, and why (R-08)."""
+    ListClass: _grpc.UnaryUnaryMultiCallable[_custody_query_service_pb2.ListClassRequest, _custody_query_service_pb2.ListClassResponse]
+    """The members of a class, as it was understood (R-13)."""
+    ReconcileList: _grpc.UnaryUnaryMultiCallable[_custody_query_service_pb2.ReconcileListRequest, _custody_query_service_pb2.ReconcileListResponse]
+    """A list of an agency compared with the ledger, row by row (R-11)."""
+    Cite: _grpc.UnaryUnaryMultiCallable[_custody_query_service_pb2.CiteRequest, _custody_query_service_pb2.CiteResponse]
+    """What to cite for an answer, so that it can be certified and computed again (R-07)."""
+    GetList: _grpc.UnaryUnaryMultiCallable[_custody_query_service_pb2.GetListRequest, _custody_query_service_pb2.GetListResponse]
+    """A list, each time it was certified and reconciled."""
+    GetNumber: _grpc.UnaryUnaryMultiCallable[_custody_query_service_pb2.GetNumberRequest, _custody_query_service_pb2.GetNumberResponse]
+    """A number, each time it was published."""
+    ListNumbers: _grpc.UnaryUnaryMultiCallable[_custody_query_service_pb2.ListNumbersRequest, _custody_query_service_pb2.ListNumbersResponse]
+    """Numbers that were published."""
 
 @_typing.type_check_only
 class CustodyQueryServiceAsyncStub(CustodyQueryServiceStub):
@@ -54,17 +84,47 @@ class CustodyQueryServiceAsyncStub(CustodyQueryServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetPerson: _aio.UnaryUnaryMultiCallable[_custody_query_service_pb2.GetPersonRequest, _custody_query_service_pb2.GetPersonResponse]  # type: ignore[assignment]
-    """One person: what was claimed of her, who holds her, whom she was separated from, her relatives."""
+    """One person: what was claimed of her, who holds her, whom she was separated from, her relatives,
+    her clocks, and what her record lacks.
+    """
     GetPersonTimeline: _aio.UnaryUnaryMultiCallable[_custody_query_service_pb2.GetPersonTimelineRequest, _custody_query_service_pb2.GetPersonTimelineResponse]  # type: ignore[assignment]
     """Everything that the ledger knows of one person, retracted assertions included, and the periods
     of custody that follow from it.
     """
     GetFamily: _aio.UnaryUnaryMultiCallable[_custody_query_service_pb2.GetFamilyRequest, _custody_query_service_pb2.GetFamilyResponse]  # type: ignore[assignment]
     """The family of a person, or the members of a family, and where each of them is."""
+    LocateRelatives: _aio.UnaryUnaryMultiCallable[_custody_query_service_pb2.LocateRelativesRequest, _custody_query_service_pb2.LocateRelativesResponse]  # type: ignore[assignment]
+    """Where each relative of a person is, who holds them, since when (R-15)."""
+    ResolveIdentifier: _aio.UnaryUnaryMultiCallable[_custody_query_service_pb2.ResolveIdentifierRequest, _custody_query_service_pb2.ResolveIdentifierResponse]  # type: ignore[assignment]
+    """The persons whom a number or mark was asserted of. Never picks one of them (R-29)."""
+    GetTransfer: _aio.UnaryUnaryMultiCallable[_custody_query_service_pb2.GetTransferRequest, _custody_query_service_pb2.GetTransferResponse]  # type: ignore[assignment]
+    """One hand-over: who left, who arrived, and what was said of the relatives of the minors."""
     ListRoster: _aio.UnaryUnaryMultiCallable[_custody_query_service_pb2.ListRosterRequest, _custody_query_service_pb2.ListRosterResponse]  # type: ignore[assignment]
     """Who is held by an agency or in a facility."""
     ListSeparations: _aio.UnaryUnaryMultiCallable[_custody_query_service_pb2.ListSeparationsRequest, _custody_query_service_pb2.ListSeparationsResponse]  # type: ignore[assignment]
     """Children separated from an adult."""
+    CountSeparations: _aio.UnaryUnaryMultiCallable[_custody_query_service_pb2.CountSeparationsRequest, _custody_query_service_pb2.CountSeparationsResponse]  # type: ignore[assignment]
+    """How many children were separated, by month, place, cause and age, fit to be published."""
+    ListFindings: _aio.UnaryUnaryMultiCallable[_custody_query_service_pb2.ListFindingsRequest, _custody_query_service_pb2.ListFindingsResponse]  # type: ignore[assignment]
+    """The persons of whom a finding stands."""
+    ListQueues: _aio.UnaryUnaryMultiCallable[_custody_query_service_pb2.ListQueuesRequest, _custody_query_service_pb2.ListQueuesResponse]  # type: ignore[assignment]
+    """Every standing queue, and how many stand in it (R-06)."""
+    ListClocks: _aio.UnaryUnaryMultiCallable[_custody_query_service_pb2.ListClocksRequest, _custody_query_service_pb2.ListClocksResponse]  # type: ignore[assignment]
+    """Clocks that run, ran out or were met; what runs out in the next hours."""
+    ListLikelyFamilies: _aio.UnaryUnaryMultiCallable[_custody_query_service_pb2.ListLikelyFamiliesRequest, _custody_query_service_pb2.ListLikelyFamiliesResponse]  # type: ignore[assignment]
+    """Persons who look like a family and have no link, and why (R-08)."""
+    ListClass: _aio.UnaryUnaryMultiCallable[_custody_query_service_pb2.ListClassRequest, _custody_query_service_pb2.ListClassResponse]  # type: ignore[assignment]
+    """The members of a class, as it was understood (R-13)."""
+    ReconcileList: _aio.UnaryUnaryMultiCallable[_custody_query_service_pb2.ReconcileListRequest, _custody_query_service_pb2.ReconcileListResponse]  # type: ignore[assignment]
+    """A list of an agency compared with the ledger, row by row (R-11)."""
+    Cite: _aio.UnaryUnaryMultiCallable[_custody_query_service_pb2.CiteRequest, _custody_query_service_pb2.CiteResponse]  # type: ignore[assignment]
+    """What to cite for an answer, so that it can be certified and computed again (R-07)."""
+    GetList: _aio.UnaryUnaryMultiCallable[_custody_query_service_pb2.GetListRequest, _custody_query_service_pb2.GetListResponse]  # type: ignore[assignment]
+    """A list, each time it was certified and reconciled."""
+    GetNumber: _aio.UnaryUnaryMultiCallable[_custody_query_service_pb2.GetNumberRequest, _custody_query_service_pb2.GetNumberResponse]  # type: ignore[assignment]
+    """A number, each time it was published."""
+    ListNumbers: _aio.UnaryUnaryMultiCallable[_custody_query_service_pb2.ListNumbersRequest, _custody_query_service_pb2.ListNumbersResponse]  # type: ignore[assignment]
+    """Numbers that were published."""
 
 class CustodyQueryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Answers questions about custody."""
@@ -75,7 +135,9 @@ class CustodyQueryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _custody_query_service_pb2.GetPersonRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_custody_query_service_pb2.GetPersonResponse, _abc.Awaitable[_custody_query_service_pb2.GetPersonResponse]]:
-        """One person: what was claimed of her, who holds her, whom she was separated from, her relatives."""
+        """One person: what was claimed of her, who holds her, whom she was separated from, her relatives,
+        her clocks, and what her record lacks.
+        """
 
     @_abc_1.abstractmethod
     def GetPersonTimeline(
@@ -96,6 +158,30 @@ class CustodyQueryServiceServicer(metaclass=_abc_1.ABCMeta):
         """The family of a person, or the members of a family, and where each of them is."""
 
     @_abc_1.abstractmethod
+    def LocateRelatives(
+        self,
+        request: _custody_query_service_pb2.LocateRelativesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_custody_query_service_pb2.LocateRelativesResponse, _abc.Awaitable[_custody_query_service_pb2.LocateRelativesResponse]]:
+        """Where each relative of a person is, who holds them, since when (R-15)."""
+
+    @_abc_1.abstractmethod
+    def ResolveIdentifier(
+        self,
+        request: _custody_query_service_pb2.ResolveIdentifierRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_custody_query_service_pb2.ResolveIdentifierResponse, _abc.Awaitable[_custody_query_service_pb2.ResolveIdentifierResponse]]:
+        """The persons whom a number or mark was asserted of. Never picks one of them (R-29)."""
+
+    @_abc_1.abstractmethod
+    def GetTransfer(
+        self,
+        request: _custody_query_service_pb2.GetTransferRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_custody_query_service_pb2.GetTransferResponse, _abc.Awaitable[_custody_query_service_pb2.GetTransferResponse]]:
+        """One hand-over: who left, who arrived, and what was said of the relatives of the minors."""
+
+    @_abc_1.abstractmethod
     def ListRoster(
         self,
         request: _custody_query_service_pb2.ListRosterRequest,
@@ -110,5 +196,93 @@ class CustodyQueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_custody_query_service_pb2.ListSeparationsResponse, _abc.Awaitable[_custody_query_service_pb2.ListSeparationsResponse]]:
         """Children separated from an adult."""
+
+    @_abc_1.abstractmethod
+    def CountSeparations(
+        self,
+        request: _custody_query_service_pb2.CountSeparationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_custody_query_service_pb2.CountSeparationsResponse, _abc.Awaitable[_custody_query_service_pb2.CountSeparationsResponse]]:
+        """How many children were separated, by month, place, cause and age, fit to be published."""
+
+    @_abc_1.abstractmethod
+    def ListFindings(
+        self,
+        request: _custody_query_service_pb2.ListFindingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_custody_query_service_pb2.ListFindingsResponse, _abc.Awaitable[_custody_query_service_pb2.ListFindingsResponse]]:
+        """The persons of whom a finding stands."""
+
+    @_abc_1.abstractmethod
+    def ListQueues(
+        self,
+        request: _custody_query_service_pb2.ListQueuesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_custody_query_service_pb2.ListQueuesResponse, _abc.Awaitable[_custody_query_service_pb2.ListQueuesResponse]]:
+        """Every standing queue, and how many stand in it (R-06)."""
+
+    @_abc_1.abstractmethod
+    def ListClocks(
+        self,
+        request: _custody_query_service_pb2.ListClocksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_custody_query_service_pb2.ListClocksResponse, _abc.Awaitable[_custody_query_service_pb2.ListClocksResponse]]:
+        """Clocks that run, ran out or were met; what runs out in the next hours."""
+
+    @_abc_1.abstractmethod
+    def ListLikelyFamilies(
+        self,
+        request: _custody_query_service_pb2.ListLikelyFamiliesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_custody_query_service_pb2.ListLikelyFamiliesResponse, _abc.Awaitable[_custody_query_service_pb2.ListLikelyFamiliesResponse]]:
+        """Persons who look like a family and have no link, and why (R-08)."""
+
+    @_abc_1.abstractmethod
+    def ListClass(
+        self,
+        request: _custody_query_service_pb2.ListClassRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_custody_query_service_pb2.ListClassResponse, _abc.Awaitable[_custody_query_service_pb2.ListClassResponse]]:
+        """The members of a class, as it was understood (R-13)."""
+
+    @_abc_1.abstractmethod
+    def ReconcileList(
+        self,
+        request: _custody_query_service_pb2.ReconcileListRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_custody_query_service_pb2.ReconcileListResponse, _abc.Awaitable[_custody_query_service_pb2.ReconcileListResponse]]:
+        """A list of an agency compared with the ledger, row by row (R-11)."""
+
+    @_abc_1.abstractmethod
+    def Cite(
+        self,
+        request: _custody_query_service_pb2.CiteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_custody_query_service_pb2.CiteResponse, _abc.Awaitable[_custody_query_service_pb2.CiteResponse]]:
+        """What to cite for an answer, so that it can be certified and computed again (R-07)."""
+
+    @_abc_1.abstractmethod
+    def GetList(
+        self,
+        request: _custody_query_service_pb2.GetListRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_custody_query_service_pb2.GetListResponse, _abc.Awaitable[_custody_query_service_pb2.GetListResponse]]:
+        """A list, each time it was certified and reconciled."""
+
+    @_abc_1.abstractmethod
+    def GetNumber(
+        self,
+        request: _custody_query_service_pb2.GetNumberRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_custody_query_service_pb2.GetNumberResponse, _abc.Awaitable[_custody_query_service_pb2.GetNumberResponse]]:
+        """A number, each time it was published."""
+
+    @_abc_1.abstractmethod
+    def ListNumbers(
+        self,
+        request: _custody_query_service_pb2.ListNumbersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_custody_query_service_pb2.ListNumbersResponse, _abc.Awaitable[_custody_query_service_pb2.ListNumbersResponse]]:
+        """Numbers that were published."""
 
 def add_CustodyQueryServiceServicer_to_server(servicer: CustodyQueryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -94,6 +94,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_UNKNOWN_EVENT_TYPE: _ErrorReason.ValueType  # 31
     """A filter names a kind of event that the words do not have, and would match nothing for ever."""
+    ERROR_REASON_FINDINGS: _ErrorReason.ValueType  # 32
+    """The caller asked to be stopped by findings as grave as these; `BadRequest` names each rule and field.
+    Nothing was appended. Mend the events, or append them without `strict`.
+    """
+    ERROR_REASON_NO_CITATION: _ErrorReason.ValueType  # 33
+    """The event certifies, reconciles or publishes nothing that was computed from this ledger."""
+    ERROR_REASON_UNREADABLE_CITATION: _ErrorReason.ValueType  # 34
+    """The question of a citation is none that this edition of the words has."""
     ERROR_REASON_TOO_LARGE: _ErrorReason.ValueType  # 30
     """Said by the client: a message larger than the server takes. Send fewer events at a time."""
 
@@ -170,6 +178,14 @@ be kept: send the same ids again.
 """
 ERROR_REASON_UNKNOWN_EVENT_TYPE: ErrorReason.ValueType  # 31
 """A filter names a kind of event that the words do not have, and would match nothing for ever."""
+ERROR_REASON_FINDINGS: ErrorReason.ValueType  # 32
+"""The caller asked to be stopped by findings as grave as these; `BadRequest` names each rule and field.
+Nothing was appended. Mend the events, or append them without `strict`.
+"""
+ERROR_REASON_NO_CITATION: ErrorReason.ValueType  # 33
+"""The event certifies, reconciles or publishes nothing that was computed from this ledger."""
+ERROR_REASON_UNREADABLE_CITATION: ErrorReason.ValueType  # 34
+"""The question of a citation is none that this edition of the words has."""
 ERROR_REASON_TOO_LARGE: ErrorReason.ValueType  # 30
 """Said by the client: a message larger than the server takes. Send fewer events at a time."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

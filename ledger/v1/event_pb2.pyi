@@ -7,13 +7,15 @@ The full names of these messages are stored for ever. A message is never changed
 changed meaning is a new message.
 """
 
-from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
-from google.protobuf.internal import containers as _containers
-from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
-from google.type import date_pb2 as _date_pb2
+from ledger.v1 import custody_pb2 as _custody_pb2
+from ledger.v1 import family_pb2 as _family_pb2
+from ledger.v1 import identity_pb2 as _identity_pb2
+from ledger.v1 import oversight_pb2 as _oversight_pb2
+from ledger.v1 import separation_pb2 as _separation_pb2
+from ledger.v1 import time_pb2 as _time_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -24,222 +26,6 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
-
-class _Precision:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _PrecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Precision.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    PRECISION_UNSPECIFIED: _Precision.ValueType  # 0
-    """Not stated; refused."""
-    PRECISION_INSTANT: _Precision.ValueType  # 1
-    """To the microsecond, as far as the source's clock goes."""
-    PRECISION_MINUTE: _Precision.ValueType  # 2
-    """To the minute."""
-    PRECISION_HOUR: _Precision.ValueType  # 3
-    """To the hour."""
-    PRECISION_DAY: _Precision.ValueType  # 4
-    """To the calendar day in `zone`."""
-    PRECISION_MONTH: _Precision.ValueType  # 5
-    """To the calendar month in `zone`."""
-
-class Precision(_Precision, metaclass=_PrecisionEnumTypeWrapper):
-    """How finely a source knew when something happened."""
-
-PRECISION_UNSPECIFIED: Precision.ValueType  # 0
-"""Not stated; refused."""
-PRECISION_INSTANT: Precision.ValueType  # 1
-"""To the microsecond, as far as the source's clock goes."""
-PRECISION_MINUTE: Precision.ValueType  # 2
-"""To the minute."""
-PRECISION_HOUR: Precision.ValueType  # 3
-"""To the hour."""
-PRECISION_DAY: Precision.ValueType  # 4
-"""To the calendar day in `zone`."""
-PRECISION_MONTH: Precision.ValueType  # 5
-"""To the calendar month in `zone`."""
-Global___Precision: _TypeAlias = Precision  # noqa: Y015
-
-class _Sex:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _SexEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Sex.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    SEX_UNSPECIFIED: _Sex.ValueType  # 0
-    """Not recorded."""
-    SEX_FEMALE: _Sex.ValueType  # 1
-    """Female."""
-    SEX_MALE: _Sex.ValueType  # 2
-    """Male."""
-    SEX_OTHER: _Sex.ValueType  # 3
-    """Recorded as neither."""
-
-class Sex(_Sex, metaclass=_SexEnumTypeWrapper):
-    """Sex as the source records it."""
-
-SEX_UNSPECIFIED: Sex.ValueType  # 0
-"""Not recorded."""
-SEX_FEMALE: Sex.ValueType  # 1
-"""Female."""
-SEX_MALE: Sex.ValueType  # 2
-"""Male."""
-SEX_OTHER: Sex.ValueType  # 3
-"""Recorded as neither."""
-Global___Sex: _TypeAlias = Sex  # noqa: Y015
-
-class _RelationshipKind:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _RelationshipKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RelationshipKind.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    RELATIONSHIP_KIND_UNSPECIFIED: _RelationshipKind.ValueType  # 0
-    """Not stated; refused."""
-    RELATIONSHIP_KIND_BIOLOGICAL_PARENT: _RelationshipKind.ValueType  # 1
-    """Mother or father by birth."""
-    RELATIONSHIP_KIND_ADOPTIVE_PARENT: _RelationshipKind.ValueType  # 2
-    """Mother or father by adoption."""
-    RELATIONSHIP_KIND_STEP_PARENT: _RelationshipKind.ValueType  # 3
-    """Spouse of a parent."""
-    RELATIONSHIP_KIND_LEGAL_GUARDIAN: _RelationshipKind.ValueType  # 4
-    """Guardian by law."""
-    RELATIONSHIP_KIND_PUTATIVE_PARENT: _RelationshipKind.ValueType  # 5
-    """Says to be a parent; not shown."""
-    RELATIONSHIP_KIND_SIBLING: _RelationshipKind.ValueType  # 6
-    """Brother or sister, by whole or half blood or by marriage."""
-    RELATIONSHIP_KIND_SPOUSE: _RelationshipKind.ValueType  # 7
-    """Husband or wife."""
-    RELATIONSHIP_KIND_GRANDPARENT: _RelationshipKind.ValueType  # 8
-    """Grandmother or grandfather."""
-    RELATIONSHIP_KIND_AUNT_OR_UNCLE: _RelationshipKind.ValueType  # 9
-    """Aunt or uncle."""
-    RELATIONSHIP_KIND_COUSIN: _RelationshipKind.ValueType  # 10
-    """Cousin."""
-    RELATIONSHIP_KIND_OTHER_RELATIVE: _RelationshipKind.ValueType  # 11
-    """Another relative."""
-    RELATIONSHIP_KIND_UNRELATED_CAREGIVER: _RelationshipKind.ValueType  # 12
-    """No relative; cares for the person."""
-    RELATIONSHIP_KIND_CHILD: _RelationshipKind.ValueType  # 13
-    """Son or daughter."""
-
-class RelationshipKind(_RelationshipKind, metaclass=_RelationshipKindEnumTypeWrapper):
-    """What the relative is to the person."""
-
-RELATIONSHIP_KIND_UNSPECIFIED: RelationshipKind.ValueType  # 0
-"""Not stated; refused."""
-RELATIONSHIP_KIND_BIOLOGICAL_PARENT: RelationshipKind.ValueType  # 1
-"""Mother or father by birth."""
-RELATIONSHIP_KIND_ADOPTIVE_PARENT: RelationshipKind.ValueType  # 2
-"""Mother or father by adoption."""
-RELATIONSHIP_KIND_STEP_PARENT: RelationshipKind.ValueType  # 3
-"""Spouse of a parent."""
-RELATIONSHIP_KIND_LEGAL_GUARDIAN: RelationshipKind.ValueType  # 4
-"""Guardian by law."""
-RELATIONSHIP_KIND_PUTATIVE_PARENT: RelationshipKind.ValueType  # 5
-"""Says to be a parent; not shown."""
-RELATIONSHIP_KIND_SIBLING: RelationshipKind.ValueType  # 6
-"""Brother or sister, by whole or half blood or by marriage."""
-RELATIONSHIP_KIND_SPOUSE: RelationshipKind.ValueType  # 7
-"""Husband or wife."""
-RELATIONSHIP_KIND_GRANDPARENT: RelationshipKind.ValueType  # 8
-"""Grandmother or grandfather."""
-RELATIONSHIP_KIND_AUNT_OR_UNCLE: RelationshipKind.ValueType  # 9
-"""Aunt or uncle."""
-RELATIONSHIP_KIND_COUSIN: RelationshipKind.ValueType  # 10
-"""Cousin."""
-RELATIONSHIP_KIND_OTHER_RELATIVE: RelationshipKind.ValueType  # 11
-"""Another relative."""
-RELATIONSHIP_KIND_UNRELATED_CAREGIVER: RelationshipKind.ValueType  # 12
-"""No relative; cares for the person."""
-RELATIONSHIP_KIND_CHILD: RelationshipKind.ValueType  # 13
-"""Son or daughter."""
-Global___RelationshipKind: _TypeAlias = RelationshipKind  # noqa: Y015
-
-class _RelationshipBasis:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _RelationshipBasisEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RelationshipBasis.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    RELATIONSHIP_BASIS_UNSPECIFIED: _RelationshipBasis.ValueType  # 0
-    """Not recorded."""
-    RELATIONSHIP_BASIS_STATEMENT_OF_ADULT: _RelationshipBasis.ValueType  # 1
-    """The adult said so."""
-    RELATIONSHIP_BASIS_STATEMENT_OF_CHILD: _RelationshipBasis.ValueType  # 2
-    """The child said so."""
-    RELATIONSHIP_BASIS_DOCUMENT: _RelationshipBasis.ValueType  # 3
-    """A document says so."""
-    RELATIONSHIP_BASIS_BIOMETRIC: _RelationshipBasis.ValueType  # 4
-    """Fingerprint, iris or photograph."""
-    RELATIONSHIP_BASIS_DNA: _RelationshipBasis.ValueType  # 5
-    """A DNA test."""
-    RELATIONSHIP_BASIS_CONSULATE: _RelationshipBasis.ValueType  # 6
-    """A consulate confirmed it."""
-    RELATIONSHIP_BASIS_OBSERVED_TOGETHER: _RelationshipBasis.ValueType  # 7
-    """They were found and travelled together."""
-    RELATIONSHIP_BASIS_IMPORT: _RelationshipBasis.ValueType  # 8
-    """An imported list says so."""
-
-class RelationshipBasis(_RelationshipBasis, metaclass=_RelationshipBasisEnumTypeWrapper):
-    """What a relationship is asserted on."""
-
-RELATIONSHIP_BASIS_UNSPECIFIED: RelationshipBasis.ValueType  # 0
-"""Not recorded."""
-RELATIONSHIP_BASIS_STATEMENT_OF_ADULT: RelationshipBasis.ValueType  # 1
-"""The adult said so."""
-RELATIONSHIP_BASIS_STATEMENT_OF_CHILD: RelationshipBasis.ValueType  # 2
-"""The child said so."""
-RELATIONSHIP_BASIS_DOCUMENT: RelationshipBasis.ValueType  # 3
-"""A document says so."""
-RELATIONSHIP_BASIS_BIOMETRIC: RelationshipBasis.ValueType  # 4
-"""Fingerprint, iris or photograph."""
-RELATIONSHIP_BASIS_DNA: RelationshipBasis.ValueType  # 5
-"""A DNA test."""
-RELATIONSHIP_BASIS_CONSULATE: RelationshipBasis.ValueType  # 6
-"""A consulate confirmed it."""
-RELATIONSHIP_BASIS_OBSERVED_TOGETHER: RelationshipBasis.ValueType  # 7
-"""They were found and travelled together."""
-RELATIONSHIP_BASIS_IMPORT: RelationshipBasis.ValueType  # 8
-"""An imported list says so."""
-Global___RelationshipBasis: _TypeAlias = RelationshipBasis  # noqa: Y015
-
-@_typing.final
-class ValidTime(_message.Message):
-    """When something was true in the world, as finely as the source knew it."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TIME_FIELD_NUMBER: _builtins.int
-    PRECISION_FIELD_NUMBER: _builtins.int
-    ZONE_FIELD_NUMBER: _builtins.int
-    precision: Global___Precision.ValueType
-    """How long the stated unit is."""
-    zone: _builtins.str
-    """The IANA zone of the source's clock and calendar, such as "America/Chicago"; "UTC" where the
-    source states none and none can be known.
-    """
-    @_builtins.property
-    def time(self) -> _timestamp_pb2.Timestamp:
-        """The first moment of the stated minute, hour, day or month: a day is given by its midnight in
-        `zone`. For an instant, the instant.
-        """
-
-    def __init__(
-        self,
-        *,
-        time: _timestamp_pb2.Timestamp | None = ...,
-        precision: Global___Precision.ValueType = ...,
-        zone: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["precision", b"precision", "time", b"time", "zone", b"zone"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ValidTime: _TypeAlias = ValidTime  # noqa: Y015
 
 @_typing.final
 class Source(_message.Message):
@@ -306,36 +92,6 @@ class Actor(_message.Message):
 Global___Actor: _TypeAlias = Actor  # noqa: Y015
 
 @_typing.final
-class Place(_message.Message):
-    """A place as the source names it. An attribute, not a subject: a name that changes loses nobody."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    NAME_FIELD_NUMBER: _builtins.int
-    CODE_FIELD_NUMBER: _builtins.int
-    KIND_FIELD_NUMBER: _builtins.int
-    name: _builtins.str
-    """The facility, sector or office, as the source writes it, white space folded."""
-    code: _builtins.str
-    """The source's code for it, such as an ICE DETLOC code."""
-    kind: _builtins.str
-    """What kind of facility it is."""
-    def __init__(
-        self,
-        *,
-        name: _builtins.str = ...,
-        code: _builtins.str = ...,
-        kind: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "kind", b"kind", "name", b"name"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Place: _TypeAlias = Place  # noqa: Y015
-
-@_typing.final
 class Event(_message.Message):
     """What a source asserts to have happened. One fact is one event, whomever it concerns."""
 
@@ -348,6 +104,7 @@ class Event(_message.Message):
     CORRELATION_ID_FIELD_NUMBER: _builtins.int
     CAUSATION_ID_FIELD_NUMBER: _builtins.int
     CORRECTS_EVENT_ID_FIELD_NUMBER: _builtins.int
+    VOCABULARY_FIELD_NUMBER: _builtins.int
     PERSON_REGISTERED_FIELD_NUMBER: _builtins.int
     IDENTIFIER_ASSERTED_FIELD_NUMBER: _builtins.int
     RELATIONSHIP_ASSERTED_FIELD_NUMBER: _builtins.int
@@ -363,6 +120,54 @@ class Event(_message.Message):
     RELEASED_FIELD_NUMBER: _builtins.int
     REUNIFIED_FIELD_NUMBER: _builtins.int
     RETRACTED_FIELD_NUMBER: _builtins.int
+    SPECIAL_NEED_RECORDED_FIELD_NUMBER: _builtins.int
+    AGE_DISPUTED_FIELD_NUMBER: _builtins.int
+    AGE_DETERMINED_FIELD_NUMBER: _builtins.int
+    PERSONS_LINKED_AS_SAME_FIELD_NUMBER: _builtins.int
+    PERSONS_UNLINKED_FIELD_NUMBER: _builtins.int
+    PERSONS_DECLARED_DISTINCT_FIELD_NUMBER: _builtins.int
+    AMENDMENT_REQUESTED_FIELD_NUMBER: _builtins.int
+    AMENDMENT_DECIDED_FIELD_NUMBER: _builtins.int
+    FAMILY_GROUP_RECLASSIFIED_FIELD_NUMBER: _builtins.int
+    LINK_EVIDENCE_ATTACHED_FIELD_NUMBER: _builtins.int
+    RELATIONSHIP_VERIFIED_FIELD_NUMBER: _builtins.int
+    RELATIONSHIP_DISPUTED_FIELD_NUMBER: _builtins.int
+    RELATIONSHIP_DISPROVED_FIELD_NUMBER: _builtins.int
+    TRACING_REQUEST_FILED_FIELD_NUMBER: _builtins.int
+    MATCH_PROPOSED_FIELD_NUMBER: _builtins.int
+    MATCH_CONFIRMED_FIELD_NUMBER: _builtins.int
+    MATCH_REJECTED_FIELD_NUMBER: _builtins.int
+    REFERRED_FOR_PROSECUTION_FIELD_NUMBER: _builtins.int
+    RETURNED_FROM_PROSECUTION_FIELD_NUMBER: _builtins.int
+    HOSPITALIZED_FIELD_NUMBER: _builtins.int
+    TAKEN_TO_COURT_FIELD_NUMBER: _builtins.int
+    RETURNED_TO_FACILITY_FIELD_NUMBER: _builtins.int
+    PLACEMENT_DESIGNATED_FIELD_NUMBER: _builtins.int
+    TRANSFER_PROPOSED_FIELD_NUMBER: _builtins.int
+    TRANSFER_REFUSED_FIELD_NUMBER: _builtins.int
+    LOCATION_CONFIRMED_FIELD_NUMBER: _builtins.int
+    CUSTODIAL_ACTION_RECORDED_FIELD_NUMBER: _builtins.int
+    ABSCONDED_FIELD_NUMBER: _builtins.int
+    DIED_FIELD_NUMBER: _builtins.int
+    REMOVAL_PLANNED_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
+    ADDRESS_CHANGED_FIELD_NUMBER: _builtins.int
+    WELLBEING_CALL_MADE_FIELD_NUMBER: _builtins.int
+    COURT_APPEARANCE_RECORDED_FIELD_NUMBER: _builtins.int
+    EXCEPTIONAL_CIRCUMSTANCE_DECLARED_FIELD_NUMBER: _builtins.int
+    SEPARATION_AUTHORIZED_FIELD_NUMBER: _builtins.int
+    SEPARATION_CONTESTED_FIELD_NUMBER: _builtins.int
+    COMMUNICATION_OCCURRED_FIELD_NUMBER: _builtins.int
+    REUNIFICATION_CASE_OPENED_FIELD_NUMBER: _builtins.int
+    REUNIFICATION_STEP_COMPLETED_FIELD_NUMBER: _builtins.int
+    REUNIFICATION_WAIVED_FIELD_NUMBER: _builtins.int
+    REUNIFICATION_RULED_OUT_FIELD_NUMBER: _builtins.int
+    INFORMATION_REQUESTED_FIELD_NUMBER: _builtins.int
+    INFORMATION_SUPPLIED_FIELD_NUMBER: _builtins.int
+    CLASS_MEMBERSHIP_DETERMINED_FIELD_NUMBER: _builtins.int
+    LIST_CERTIFIED_FIELD_NUMBER: _builtins.int
+    LIST_RECONCILED_FIELD_NUMBER: _builtins.int
+    NUMBER_PUBLISHED_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """Chosen by the client, UUIDv7 by preference. The same id with the same content is the same
     event, for ever: sending it again returns the first receipt.
@@ -373,8 +178,12 @@ class Event(_message.Message):
     """The event that this one follows from."""
     corrects_event_id: _builtins.str
     """The event that this one corrects, which must be retracted before or in the same append."""
+    vocabulary: _builtins.str
+    """The edition of the words that the source wrote in, as a date such as "2018-06-20"; empty: that
+    of the day on which it is recorded. What that edition had no field for reads as not collected.
+    """
     @_builtins.property
-    def valid_time(self) -> Global___ValidTime:
+    def valid_time(self) -> _time_pb2.ValidTime:
         """When it was true in the world."""
 
     @_builtins.property
@@ -386,96 +195,337 @@ class Event(_message.Message):
         """Who asserts it."""
 
     @_builtins.property
-    def person_registered(self) -> Global___PersonRegistered:
+    def person_registered(self) -> _identity_pb2.PersonRegistered:
         """A person becomes known."""
 
     @_builtins.property
-    def identifier_asserted(self) -> Global___IdentifierAsserted:
+    def identifier_asserted(self) -> _identity_pb2.IdentifierAsserted:
         """A number or mark that some system knows a person by."""
 
     @_builtins.property
-    def relationship_asserted(self) -> Global___RelationshipAsserted:
+    def relationship_asserted(self) -> _family_pb2.RelationshipAsserted:
         """Two persons are related."""
 
     @_builtins.property
-    def family_group_formed(self) -> Global___FamilyGroupFormed:
+    def family_group_formed(self) -> _family_pb2.FamilyGroupFormed:
         """Persons are recorded as one family."""
 
     @_builtins.property
-    def apprehended(self) -> Global___Apprehended:
+    def apprehended(self) -> _custody_pb2.Apprehended:
         """Persons are taken into custody."""
 
     @_builtins.property
-    def booked_in(self) -> Global___BookedIn:
+    def booked_in(self) -> _custody_pb2.BookedIn:
         """A person enters a facility."""
 
     @_builtins.property
-    def booked_out(self) -> Global___BookedOut:
+    def booked_out(self) -> _custody_pb2.BookedOut:
         """A person leaves a facility, still in custody."""
 
     @_builtins.property
-    def transfer_departed(self) -> Global___TransferDeparted:
+    def transfer_departed(self) -> _custody_pb2.TransferDeparted:
         """Persons leave one custodian for another."""
 
     @_builtins.property
-    def transfer_arrived(self) -> Global___TransferArrived:
+    def transfer_arrived(self) -> _custody_pb2.TransferArrived:
         """Persons reach the custodian they were sent to."""
 
     @_builtins.property
-    def separated(self) -> Global___Separated:
+    def separated(self) -> _separation_pb2.Separated:
         """A child is taken apart from an adult."""
 
     @_builtins.property
-    def referred_to_orr(self) -> Global___ReferredToOrr:
+    def referred_to_orr(self) -> _custody_pb2.ReferredToOrr:
         """A child is referred to the Office of Refugee Resettlement."""
 
     @_builtins.property
-    def placed(self) -> Global___Placed:
+    def placed(self) -> _custody_pb2.Placed:
         """A child is placed with a care provider."""
 
     @_builtins.property
-    def released(self) -> Global___Released:
+    def released(self) -> _custody_pb2.Released:
         """Custody ends."""
 
     @_builtins.property
-    def reunified(self) -> Global___Reunified:
+    def reunified(self) -> _separation_pb2.Reunified:
         """A separated child is with the adult again."""
 
     @_builtins.property
-    def retracted(self) -> Global___Retracted:
+    def retracted(self) -> _oversight_pb2.Retracted:
         """An earlier event is declared not to have been so."""
+
+    @_builtins.property
+    def special_need_recorded(self) -> _identity_pb2.SpecialNeedRecorded:
+        """A person has a need that whoever holds her must know of."""
+
+    @_builtins.property
+    def age_disputed(self) -> _identity_pb2.AgeDisputed:
+        """Somebody doubts the recorded age."""
+
+    @_builtins.property
+    def age_determined(self) -> _identity_pb2.AgeDetermined:
+        """An age was determined by a stated method."""
+
+    @_builtins.property
+    def persons_linked_as_same(self) -> _identity_pb2.PersonsLinkedAsSame:
+        """Several records are of one person."""
+
+    @_builtins.property
+    def persons_unlinked(self) -> _identity_pb2.PersonsUnlinked:
+        """Two records that were linked are not of one person."""
+
+    @_builtins.property
+    def persons_declared_distinct(self) -> _identity_pb2.PersonsDeclaredDistinct:
+        """Two records were compared and are of two persons."""
+
+    @_builtins.property
+    def amendment_requested(self) -> _identity_pb2.AmendmentRequested:
+        """A person asks that a record about her be amended."""
+
+    @_builtins.property
+    def amendment_decided(self) -> _identity_pb2.AmendmentDecided:
+        """A request for amendment was decided."""
+
+    @_builtins.property
+    def family_group_reclassified(self) -> _family_pb2.FamilyGroupReclassified:
+        """Members of a family are processed as something else from now on."""
+
+    @_builtins.property
+    def link_evidence_attached(self) -> _family_pb2.LinkEvidenceAttached:
+        """Something shows that two persons belong together."""
+
+    @_builtins.property
+    def relationship_verified(self) -> _family_pb2.RelationshipVerified:
+        """A relationship was looked into."""
+
+    @_builtins.property
+    def relationship_disputed(self) -> _family_pb2.RelationshipDisputed:
+        """Somebody says that two persons are not related as asserted."""
+
+    @_builtins.property
+    def relationship_disproved(self) -> _family_pb2.RelationshipDisproved:
+        """It was shown that two persons are not related as asserted."""
+
+    @_builtins.property
+    def tracing_request_filed(self) -> _family_pb2.TracingRequestFiled:
+        """Somebody looks for a relative."""
+
+    @_builtins.property
+    def match_proposed(self) -> _family_pb2.MatchProposed:
+        """Two records look as if they were of relatives who have no link."""
+
+    @_builtins.property
+    def match_confirmed(self) -> _family_pb2.MatchConfirmed:
+        """A proposed match was looked at by a person, and they are relatives."""
+
+    @_builtins.property
+    def match_rejected(self) -> _family_pb2.MatchRejected:
+        """A proposed match was looked at by a person, and they are no relatives."""
+
+    @_builtins.property
+    def referred_for_prosecution(self) -> _custody_pb2.ReferredForProsecution:
+        """An adult is referred for prosecution."""
+
+    @_builtins.property
+    def returned_from_prosecution(self) -> _custody_pb2.ReturnedFromProsecution:
+        """A person is back from prosecution, in the custody of the agency that referred her."""
+
+    @_builtins.property
+    def hospitalized(self) -> _custody_pb2.Hospitalized:
+        """A person is in hospital."""
+
+    @_builtins.property
+    def taken_to_court(self) -> _custody_pb2.TakenToCourt:
+        """A person is at a court."""
+
+    @_builtins.property
+    def returned_to_facility(self) -> _custody_pb2.ReturnedToFacility:
+        """A person is back from hospital or court."""
+
+    @_builtins.property
+    def placement_designated(self) -> _custody_pb2.PlacementDesignated:
+        """ORR designates where a referred child is to go."""
+
+    @_builtins.property
+    def transfer_proposed(self) -> _custody_pb2.TransferProposed:
+        """A transfer is proposed."""
+
+    @_builtins.property
+    def transfer_refused(self) -> _custody_pb2.TransferRefused:
+        """The custodian they were sent to does not take them."""
+
+    @_builtins.property
+    def location_confirmed(self) -> _custody_pb2.LocationConfirmed:
+        """Somebody was seen where she is."""
+
+    @_builtins.property
+    def custodial_action_recorded(self) -> _custody_pb2.CustodialActionRecorded:
+        """Something was done for, or to, a person in custody."""
+
+    @_builtins.property
+    def absconded(self) -> _custody_pb2.Absconded:
+        """A person left custody without leave."""
+
+    @_builtins.property
+    def died(self) -> _custody_pb2.Died:
+        """A person died in custody."""
+
+    @_builtins.property
+    def removal_planned(self) -> _custody_pb2.RemovalPlanned:
+        """It is planned to remove a person from the country."""
+
+    @_builtins.property
+    def removed(self) -> _custody_pb2.Removed:
+        """A person was removed from the country."""
+
+    @_builtins.property
+    def address_changed(self) -> _custody_pb2.AddressChanged:
+        """Another address of a person is known."""
+
+    @_builtins.property
+    def wellbeing_call_made(self) -> _custody_pb2.WellbeingCallMade:
+        """Somebody called to ask how a released child is."""
+
+    @_builtins.property
+    def court_appearance_recorded(self) -> _custody_pb2.CourtAppearanceRecorded:
+        """A hearing was held, and a person was there or was not."""
+
+    @_builtins.property
+    def exceptional_circumstance_declared(self) -> _custody_pb2.ExceptionalCircumstanceDeclared:
+        """Circumstances are declared exceptional for a clock."""
+
+    @_builtins.property
+    def separation_authorized(self) -> _separation_pb2.SeparationAuthorized:
+        """A separation was authorized."""
+
+    @_builtins.property
+    def separation_contested(self) -> _separation_pb2.SeparationContested:
+        """A parent, a child or somebody for them says that a separation was not right."""
+
+    @_builtins.property
+    def communication_occurred(self) -> _separation_pb2.CommunicationOccurred:
+        """A child and a relative spoke, or tried to."""
+
+    @_builtins.property
+    def reunification_case_opened(self) -> _separation_pb2.ReunificationCaseOpened:
+        """Somebody works on bringing a child back to an adult."""
+
+    @_builtins.property
+    def reunification_step_completed(self) -> _separation_pb2.ReunificationStepCompleted:
+        """A step of a reunification is done."""
+
+    @_builtins.property
+    def reunification_waived(self) -> _separation_pb2.ReunificationWaived:
+        """A parent decided not to be reunified with a child."""
+
+    @_builtins.property
+    def reunification_ruled_out(self) -> _separation_pb2.ReunificationRuledOut:
+        """A child is not to be reunified with these adults, by stated criteria."""
+
+    @_builtins.property
+    def information_requested(self) -> _oversight_pb2.InformationRequested:
+        """One agency asks another about persons."""
+
+    @_builtins.property
+    def information_supplied(self) -> _oversight_pb2.InformationSupplied:
+        """A request is answered."""
+
+    @_builtins.property
+    def class_membership_determined(self) -> _oversight_pb2.ClassMembershipDetermined:
+        """A person was determined to be in a class, or not to be, under criteria of a stated edition."""
+
+    @_builtins.property
+    def list_certified(self) -> _oversight_pb2.ListCertified:
+        """An agency certifies a list, to a court as a rule."""
+
+    @_builtins.property
+    def list_reconciled(self) -> _oversight_pb2.ListReconciled:
+        """A list of an agency was compared with the ledger, and this came of it."""
+
+    @_builtins.property
+    def number_published(self) -> _oversight_pb2.NumberPublished:
+        """A number is published."""
 
     def __init__(
         self,
         *,
         event_id: _builtins.str = ...,
-        valid_time: Global___ValidTime | None = ...,
+        valid_time: _time_pb2.ValidTime | None = ...,
         source: Global___Source | None = ...,
         actor: Global___Actor | None = ...,
         correlation_id: _builtins.str = ...,
         causation_id: _builtins.str = ...,
         corrects_event_id: _builtins.str = ...,
-        person_registered: Global___PersonRegistered | None = ...,
-        identifier_asserted: Global___IdentifierAsserted | None = ...,
-        relationship_asserted: Global___RelationshipAsserted | None = ...,
-        family_group_formed: Global___FamilyGroupFormed | None = ...,
-        apprehended: Global___Apprehended | None = ...,
-        booked_in: Global___BookedIn | None = ...,
-        booked_out: Global___BookedOut | None = ...,
-        transfer_departed: Global___TransferDeparted | None = ...,
-        transfer_arrived: Global___TransferArrived | None = ...,
-        separated: Global___Separated | None = ...,
-        referred_to_orr: Global___ReferredToOrr | None = ...,
-        placed: Global___Placed | None = ...,
-        released: Global___Released | None = ...,
-        reunified: Global___Reunified | None = ...,
-        retracted: Global___Retracted | None = ...,
+        vocabulary: _builtins.str = ...,
+        person_registered: _identity_pb2.PersonRegistered | None = ...,
+        identifier_asserted: _identity_pb2.IdentifierAsserted | None = ...,
+        relationship_asserted: _family_pb2.RelationshipAsserted | None = ...,
+        family_group_formed: _family_pb2.FamilyGroupFormed | None = ...,
+        apprehended: _custody_pb2.Apprehended | None = ...,
+        booked_in: _custody_pb2.BookedIn | None = ...,
+        booked_out: _custody_pb2.BookedOut | None = ...,
+        transfer_departed: _custody_pb2.TransferDeparted | None = ...,
+        transfer_arrived: _custody_pb2.TransferArrived | None = ...,
+        separated: _separation_pb2.Separated | None = ...,
+        referred_to_orr: _custody_pb2.ReferredToOrr | None = ...,
+        placed: _custody_pb2.Placed | None = ...,
+        released: _custody_pb2.Released | None = ...,
+        reunified: _separation_pb2.Reunified | None = ...,
+        retracted: _oversight_pb2.Retracted | None = ...,
+        special_need_recorded: _identity_pb2.SpecialNeedRecorded | None = ...,
+        age_disputed: _identity_pb2.AgeDisputed | None = ...,
+        age_determined: _identity_pb2.AgeDetermined | None = ...,
+        persons_linked_as_same: _identity_pb2.PersonsLinkedAsSame | None = ...,
+        persons_unlinked: _identity_pb2.PersonsUnlinked | None = ...,
+        persons_declared_distinct: _identity_pb2.PersonsDeclaredDistinct | None = ...,
+        amendment_requested: _identity_pb2.AmendmentRequested | None = ...,
+        amendment_decided: _identity_pb2.AmendmentDecided | None = ...,
+        family_group_reclassified: _family_pb2.FamilyGroupReclassified | None = ...,
+        link_evidence_attached: _family_pb2.LinkEvidenceAttached | None = ...,
+        relationship_verified: _family_pb2.RelationshipVerified | None = ...,
+        relationship_disputed: _family_pb2.RelationshipDisputed | None = ...,
+        relationship_disproved: _family_pb2.RelationshipDisproved | None = ...,
+        tracing_request_filed: _family_pb2.TracingRequestFiled | None = ...,
+        match_proposed: _family_pb2.MatchProposed | None = ...,
+        match_confirmed: _family_pb2.MatchConfirmed | None = ...,
+        match_rejected: _family_pb2.MatchRejected | None = ...,
+        referred_for_prosecution: _custody_pb2.ReferredForProsecution | None = ...,
+        returned_from_prosecution: _custody_pb2.ReturnedFromProsecution | None = ...,
+        hospitalized: _custody_pb2.Hospitalized | None = ...,
+        taken_to_court: _custody_pb2.TakenToCourt | None = ...,
+        returned_to_facility: _custody_pb2.ReturnedToFacility | None = ...,
+        placement_designated: _custody_pb2.PlacementDesignated | None = ...,
+        transfer_proposed: _custody_pb2.TransferProposed | None = ...,
+        transfer_refused: _custody_pb2.TransferRefused | None = ...,
+        location_confirmed: _custody_pb2.LocationConfirmed | None = ...,
+        custodial_action_recorded: _custody_pb2.CustodialActionRecorded | None = ...,
+        absconded: _custody_pb2.Absconded | None = ...,
+        died: _custody_pb2.Died | None = ...,
+        removal_planned: _custody_pb2.RemovalPlanned | None = ...,
+        removed: _custody_pb2.Removed | None = ...,
+        address_changed: _custody_pb2.AddressChanged | None = ...,
+        wellbeing_call_made: _custody_pb2.WellbeingCallMade | None = ...,
+        court_appearance_recorded: _custody_pb2.CourtAppearanceRecorded | None = ...,
+        exceptional_circumstance_declared: _custody_pb2.ExceptionalCircumstanceDeclared | None = ...,
+        separation_authorized: _separation_pb2.SeparationAuthorized | None = ...,
+        separation_contested: _separation_pb2.SeparationContested | None = ...,
+        communication_occurred: _separation_pb2.CommunicationOccurred | None = ...,
+        reunification_case_opened: _separation_pb2.ReunificationCaseOpened | None = ...,
+        reunification_step_completed: _separation_pb2.ReunificationStepCompleted | None = ...,
+        reunification_waived: _separation_pb2.ReunificationWaived | None = ...,
+        reunification_ruled_out: _separation_pb2.ReunificationRuledOut | None = ...,
+        information_requested: _oversight_pb2.InformationRequested | None = ...,
+        information_supplied: _oversight_pb2.InformationSupplied | None = ...,
+        class_membership_determined: _oversight_pb2.ClassMembershipDetermined | None = ...,
+        list_certified: _oversight_pb2.ListCertified | None = ...,
+        list_reconciled: _oversight_pb2.ListReconciled | None = ...,
+        number_published: _oversight_pb2.NumberPublished | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "apprehended", b"apprehended", "booked_in", b"booked_in", "booked_out", b"booked_out", "fact", b"fact", "family_group_formed", b"family_group_formed", "identifier_asserted", b"identifier_asserted", "person_registered", b"person_registered", "placed", b"placed", "referred_to_orr", b"referred_to_orr", "relationship_asserted", b"relationship_asserted", "released", b"released", "retracted", b"retracted", "reunified", b"reunified", "separated", b"separated", "source", b"source", "transfer_arrived", b"transfer_arrived", "transfer_departed", b"transfer_departed", "valid_time", b"valid_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["absconded", b"absconded", "actor", b"actor", "address_changed", b"address_changed", "age_determined", b"age_determined", "age_disputed", b"age_disputed", "amendment_decided", b"amendment_decided", "amendment_requested", b"amendment_requested", "apprehended", b"apprehended", "booked_in", b"booked_in", "booked_out", b"booked_out", "class_membership_determined", b"class_membership_determined", "communication_occurred", b"communication_occurred", "court_appearance_recorded", b"court_appearance_recorded", "custodial_action_recorded", b"custodial_action_recorded", "died", b"died", "exceptional_circumstance_declared", b"exceptional_circumstance_declared", "fact", b"fact", "family_group_formed", b"family_group_formed", "family_group_reclassified", b"family_group_reclassified", "hospitalized", b"hospitalized", "identifier_asserted", b"identifier_asserted", "information_requested", b"information_requested", "information_supplied", b"information_supplied", "link_evidence_attached", b"link_evidence_attached", "list_certified", b"list_certified", "list_reconciled", b"list_reconciled", "location_confirmed", b"location_confirmed", "match_confirmed", b"match_confirmed", "match_proposed", b"match_proposed", "match_rejected", b"match_rejected", "number_published", b"number_published", "person_registered", b"person_registered", "persons_declared_distinct", b"persons_declared_distinct", "persons_linked_as_same", b"persons_linked_as_same", "persons_unlinked", b"persons_unlinked", "placed", b"placed", "placement_designated", b"placement_designated", "referred_for_prosecution", b"referred_for_prosecution", "referred_to_orr", b"referred_to_orr", "relationship_asserted", b"relationship_asserted", "relationship_disproved", b"relationship_disproved", "relationship_disputed", b"relationship_disputed", "relationship_verified", b"relationship_verified", "released", b"released", "removal_planned", b"removal_planned", "removed", b"removed", "retracted", b"retracted", "returned_from_prosecution", b"returned_from_prosecution", "returned_to_facility", b"returned_to_facility", "reunification_case_opened", b"reunification_case_opened", "reunification_ruled_out", b"reunification_ruled_out", "reunification_step_completed", b"reunification_step_completed", "reunification_waived", b"reunification_waived", "reunified", b"reunified", "separated", b"separated", "separation_authorized", b"separation_authorized", "separation_contested", b"separation_contested", "source", b"source", "special_need_recorded", b"special_need_recorded", "taken_to_court", b"taken_to_court", "tracing_request_filed", b"tracing_request_filed", "transfer_arrived", b"transfer_arrived", "transfer_departed", b"transfer_departed", "transfer_proposed", b"transfer_proposed", "transfer_refused", b"transfer_refused", "valid_time", b"valid_time", "wellbeing_call_made", b"wellbeing_call_made"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "apprehended", b"apprehended", "booked_in", b"booked_in", "booked_out", b"booked_out", "causation_id", b"causation_id", "corrects_event_id", b"corrects_event_id", "correlation_id", b"correlation_id", "event_id", b"event_id", "fact", b"fact", "family_group_formed", b"family_group_formed", "identifier_asserted", b"identifier_asserted", "person_registered", b"person_registered", "placed", b"placed", "referred_to_orr", b"referred_to_orr", "relationship_asserted", b"relationship_asserted", "released", b"released", "retracted", b"retracted", "reunified", b"reunified", "separated", b"separated", "source", b"source", "transfer_arrived", b"transfer_arrived", "transfer_departed", b"transfer_departed", "valid_time", b"valid_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["absconded", b"absconded", "actor", b"actor", "address_changed", b"address_changed", "age_determined", b"age_determined", "age_disputed", b"age_disputed", "amendment_decided", b"amendment_decided", "amendment_requested", b"amendment_requested", "apprehended", b"apprehended", "booked_in", b"booked_in", "booked_out", b"booked_out", "causation_id", b"causation_id", "class_membership_determined", b"class_membership_determined", "communication_occurred", b"communication_occurred", "corrects_event_id", b"corrects_event_id", "correlation_id", b"correlation_id", "court_appearance_recorded", b"court_appearance_recorded", "custodial_action_recorded", b"custodial_action_recorded", "died", b"died", "event_id", b"event_id", "exceptional_circumstance_declared", b"exceptional_circumstance_declared", "fact", b"fact", "family_group_formed", b"family_group_formed", "family_group_reclassified", b"family_group_reclassified", "hospitalized", b"hospitalized", "identifier_asserted", b"identifier_asserted", "information_requested", b"information_requested", "information_supplied", b"information_supplied", "link_evidence_attached", b"link_evidence_attached", "list_certified", b"list_certified", "list_reconciled", b"list_reconciled", "location_confirmed", b"location_confirmed", "match_confirmed", b"match_confirmed", "match_proposed", b"match_proposed", "match_rejected", b"match_rejected", "number_published", b"number_published", "person_registered", b"person_registered", "persons_declared_distinct", b"persons_declared_distinct", "persons_linked_as_same", b"persons_linked_as_same", "persons_unlinked", b"persons_unlinked", "placed", b"placed", "placement_designated", b"placement_designated", "referred_for_prosecution", b"referred_for_prosecution", "referred_to_orr", b"referred_to_orr", "relationship_asserted", b"relationship_asserted", "relationship_disproved", b"relationship_disproved", "relationship_disputed", b"relationship_disputed", "relationship_verified", b"relationship_verified", "released", b"released", "removal_planned", b"removal_planned", "removed", b"removed", "retracted", b"retracted", "returned_from_prosecution", b"returned_from_prosecution", "returned_to_facility", b"returned_to_facility", "reunification_case_opened", b"reunification_case_opened", "reunification_ruled_out", b"reunification_ruled_out", "reunification_step_completed", b"reunification_step_completed", "reunification_waived", b"reunification_waived", "reunified", b"reunified", "separated", b"separated", "separation_authorized", b"separation_authorized", "separation_contested", b"separation_contested", "source", b"source", "special_need_recorded", b"special_need_recorded", "taken_to_court", b"taken_to_court", "tracing_request_filed", b"tracing_request_filed", "transfer_arrived", b"transfer_arrived", "transfer_departed", b"transfer_departed", "transfer_proposed", b"transfer_proposed", "transfer_refused", b"transfer_refused", "valid_time", b"valid_time", "vocabulary", b"vocabulary", "wellbeing_call_made", b"wellbeing_call_made"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["person_registered", "identifier_asserted", "relationship_asserted", "family_group_formed", "apprehended", "booked_in", "booked_out", "transfer_departed", "transfer_arrived", "separated", "referred_to_orr", "placed", "released", "reunified", "retracted"]  # noqa: Y015
+    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["person_registered", "identifier_asserted", "relationship_asserted", "family_group_formed", "apprehended", "booked_in", "booked_out", "transfer_departed", "transfer_arrived", "separated", "referred_to_orr", "placed", "released", "reunified", "retracted", "special_need_recorded", "age_disputed", "age_determined", "persons_linked_as_same", "persons_unlinked", "persons_declared_distinct", "amendment_requested", "amendment_decided", "family_group_reclassified", "link_evidence_attached", "relationship_verified", "relationship_disputed", "relationship_disproved", "tracing_request_filed", "match_proposed", "match_confirmed", "match_rejected", "referred_for_prosecution", "returned_from_prosecution", "hospitalized", "taken_to_court", "returned_to_facility", "placement_designated", "transfer_proposed", "transfer_refused", "location_confirmed", "custodial_action_recorded", "absconded", "died", "removal_planned", "removed", "address_changed", "wellbeing_call_made", "court_appearance_recorded", "exceptional_circumstance_declared", "separation_authorized", "separation_contested", "communication_occurred", "reunification_case_opened", "reunification_step_completed", "reunification_waived", "reunification_ruled_out", "information_requested", "information_supplied", "class_membership_determined", "list_certified", "list_reconciled", "number_published"]  # noqa: Y015
     _WhichOneofArgType_fact: _TypeAlias = _typing.Literal["fact", b"fact"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_fact) -> _WhichOneofReturnType_fact | None: ...
 
@@ -542,567 +592,3 @@ class RecordedEvent(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordedEvent: _TypeAlias = RecordedEvent  # noqa: Y015
-
-@_typing.final
-class PersonRegistered(_message.Message):
-    """A person becomes known to the ledger under an id of its own. No number, name or document is
-    needed: a source without identifiers still has people (R-29). Later registrations of the same
-    person add claims; none replaces an earlier one.
-    """
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PERSON_ID_FIELD_NUMBER: _builtins.int
-    BIRTH_DATE_FIELD_NUMBER: _builtins.int
-    STATED_AGE_YEARS_FIELD_NUMBER: _builtins.int
-    SEX_FIELD_NUMBER: _builtins.int
-    NATIONALITY_TEXT_FIELD_NUMBER: _builtins.int
-    person_id: _builtins.str
-    """The person, by the ledger's own id: random or derived from a record, never a number of theirs."""
-    stated_age_years: _builtins.int
-    """The age in whole years as the source states it, at the event's valid time. Absent: not recorded."""
-    sex: Global___Sex.ValueType
-    """The sex as the source records it."""
-    nationality_text: _builtins.str
-    """The country of nationality or origin, as the source writes it."""
-    @_builtins.property
-    def birth_date(self) -> _date_pb2.Date:
-        """The date of birth as the source states it; a month or day of 0 is one that it does not know."""
-
-    def __init__(
-        self,
-        *,
-        person_id: _builtins.str = ...,
-        birth_date: _date_pb2.Date | None = ...,
-        stated_age_years: _builtins.int | None = ...,
-        sex: Global___Sex.ValueType = ...,
-        nationality_text: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_stated_age_years", b"_stated_age_years", "birth_date", b"birth_date", "stated_age_years", b"stated_age_years"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stated_age_years", b"_stated_age_years", "birth_date", b"birth_date", "nationality_text", b"nationality_text", "person_id", b"person_id", "sex", b"sex", "stated_age_years", b"stated_age_years"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__stated_age_years: _TypeAlias = _typing.Literal["stated_age_years"]  # noqa: Y015
-    _WhichOneofArgType__stated_age_years: _TypeAlias = _typing.Literal["_stated_age_years", b"_stated_age_years"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__stated_age_years) -> _WhichOneofReturnType__stated_age_years | None: ...
-
-Global___PersonRegistered: _TypeAlias = PersonRegistered  # noqa: Y015
-
-@_typing.final
-class IdentifierAsserted(_message.Message):
-    """Some system knows a person by this number or mark. Many to many: one person has several, and two
-    persons may be claimed under one.
-    """
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PERSON_ID_FIELD_NUMBER: _builtins.int
-    SCHEME_FIELD_NUMBER: _builtins.int
-    VALUE_FIELD_NUMBER: _builtins.int
-    person_id: _builtins.str
-    """The person."""
-    scheme: _builtins.str
-    """Which system's number it is."""
-    value: _builtins.str
-    """The value as it was entered."""
-    def __init__(
-        self,
-        *,
-        person_id: _builtins.str = ...,
-        scheme: _builtins.str = ...,
-        value: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["person_id", b"person_id", "scheme", b"scheme", "value", b"value"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___IdentifierAsserted: _TypeAlias = IdentifierAsserted  # noqa: Y015
-
-@_typing.final
-class RelationshipAsserted(_message.Message):
-    """Two persons are related. A link is an assertion between persons, never an attribute of a family
-    row, so that nothing that happens to a family can destroy it (OIG-20-06; R-01).
-    """
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PERSON_ID_FIELD_NUMBER: _builtins.int
-    RELATIVE_ID_FIELD_NUMBER: _builtins.int
-    KIND_FIELD_NUMBER: _builtins.int
-    BASIS_FIELD_NUMBER: _builtins.int
-    person_id: _builtins.str
-    """The person."""
-    relative_id: _builtins.str
-    """The relative, who is the `kind` of the person: `BIOLOGICAL_PARENT` says that `relative_id` is
-    the mother or father of `person_id`.
-    """
-    kind: Global___RelationshipKind.ValueType
-    """What the relative is to the person."""
-    basis: Global___RelationshipBasis.ValueType
-    """What it is asserted on."""
-    def __init__(
-        self,
-        *,
-        person_id: _builtins.str = ...,
-        relative_id: _builtins.str = ...,
-        kind: Global___RelationshipKind.ValueType = ...,
-        basis: Global___RelationshipBasis.ValueType = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "kind", b"kind", "person_id", b"person_id", "relative_id", b"relative_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RelationshipAsserted: _TypeAlias = RelationshipAsserted  # noqa: Y015
-
-@_typing.final
-class FamilyGroupFormed(_message.Message):
-    """Persons are recorded as one family, as CBP does with a family unit number."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    FAMILY_ID_FIELD_NUMBER: _builtins.int
-    MEMBER_IDS_FIELD_NUMBER: _builtins.int
-    EXTERNAL_NUMBER_FIELD_NUMBER: _builtins.int
-    family_id: _builtins.str
-    """The family, by the ledger's own id."""
-    external_number: _builtins.str
-    """The source's number for it, such as the FMU number of e3."""
-    @_builtins.property
-    def member_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Its members, as far as the source names them."""
-
-    def __init__(
-        self,
-        *,
-        family_id: _builtins.str = ...,
-        member_ids: _abc.Iterable[_builtins.str] | None = ...,
-        external_number: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["external_number", b"external_number", "family_id", b"family_id", "member_ids", b"member_ids"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___FamilyGroupFormed: _TypeAlias = FamilyGroupFormed  # noqa: Y015
-
-@_typing.final
-class Apprehended(_message.Message):
-    """Persons are taken into custody together."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PERSON_IDS_FIELD_NUMBER: _builtins.int
-    AGENCY_FIELD_NUMBER: _builtins.int
-    PLACE_FIELD_NUMBER: _builtins.int
-    agency: _builtins.str
-    """The agency that holds them from then on."""
-    @_builtins.property
-    def person_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Those apprehended."""
-
-    @_builtins.property
-    def place(self) -> Global___Place:
-        """Sector, station or port."""
-
-    def __init__(
-        self,
-        *,
-        person_ids: _abc.Iterable[_builtins.str] | None = ...,
-        agency: _builtins.str = ...,
-        place: Global___Place | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["place", b"place"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "person_ids", b"person_ids", "place", b"place"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Apprehended: _TypeAlias = Apprehended  # noqa: Y015
-
-@_typing.final
-class BookedIn(_message.Message):
-    """A person enters a facility of the agency that holds her."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PERSON_ID_FIELD_NUMBER: _builtins.int
-    AGENCY_FIELD_NUMBER: _builtins.int
-    FACILITY_FIELD_NUMBER: _builtins.int
-    person_id: _builtins.str
-    """The person."""
-    agency: _builtins.str
-    """The agency that holds her."""
-    @_builtins.property
-    def facility(self) -> Global___Place:
-        """The facility."""
-
-    def __init__(
-        self,
-        *,
-        person_id: _builtins.str = ...,
-        agency: _builtins.str = ...,
-        facility: Global___Place | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["facility", b"facility"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "facility", b"facility", "person_id", b"person_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___BookedIn: _TypeAlias = BookedIn  # noqa: Y015
-
-@_typing.final
-class Separated(_message.Message):
-    """A child is taken apart from the adults she came with."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CHILD_ID_FIELD_NUMBER: _builtins.int
-    ADULT_IDS_FIELD_NUMBER: _builtins.int
-    ADULT_UNKNOWN_REASON_FIELD_NUMBER: _builtins.int
-    REASON_CODES_FIELD_NUMBER: _builtins.int
-    REASON_TEXT_FIELD_NUMBER: _builtins.int
-    AGENCY_FIELD_NUMBER: _builtins.int
-    child_id: _builtins.str
-    """The child."""
-    adult_unknown_reason: _builtins.str
-    """Why no adult is named, in words; then the separation waits for one."""
-    reason_text: _builtins.str
-    """The reason in the source's own words."""
-    agency: _builtins.str
-    """The agency that separated them."""
-    @_builtins.property
-    def adult_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The adults."""
-
-    @_builtins.property
-    def reason_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Why they were separated: every reason given, as codes."""
-
-    def __init__(
-        self,
-        *,
-        child_id: _builtins.str = ...,
-        adult_ids: _abc.Iterable[_builtins.str] | None = ...,
-        adult_unknown_reason: _builtins.str = ...,
-        reason_codes: _abc.Iterable[_builtins.str] | None = ...,
-        reason_text: _builtins.str = ...,
-        agency: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adult_ids", b"adult_ids", "adult_unknown_reason", b"adult_unknown_reason", "agency", b"agency", "child_id", b"child_id", "reason_codes", b"reason_codes", "reason_text", b"reason_text"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Separated: _TypeAlias = Separated  # noqa: Y015
-
-@_typing.final
-class BookedOut(_message.Message):
-    """A person leaves a facility and stays in custody."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PERSON_ID_FIELD_NUMBER: _builtins.int
-    AGENCY_FIELD_NUMBER: _builtins.int
-    FACILITY_FIELD_NUMBER: _builtins.int
-    REASON_TEXT_FIELD_NUMBER: _builtins.int
-    person_id: _builtins.str
-    """The person."""
-    agency: _builtins.str
-    """The agency that holds her."""
-    reason_text: _builtins.str
-    """Why, in the source's own words."""
-    @_builtins.property
-    def facility(self) -> Global___Place:
-        """The facility that she leaves."""
-
-    def __init__(
-        self,
-        *,
-        person_id: _builtins.str = ...,
-        agency: _builtins.str = ...,
-        facility: Global___Place | None = ...,
-        reason_text: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["facility", b"facility"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "facility", b"facility", "person_id", b"person_id", "reason_text", b"reason_text"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___BookedOut: _TypeAlias = BookedOut  # noqa: Y015
-
-@_typing.final
-class ReferredToOrr(_message.Message):
-    """A child is referred to the Office of Refugee Resettlement (8 U.S.C. 1232(b)), which has not taken
-    her yet.
-    """
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CHILD_ID_FIELD_NUMBER: _builtins.int
-    REFERRING_AGENCY_FIELD_NUMBER: _builtins.int
-    REFERRING_OFFICE_FIELD_NUMBER: _builtins.int
-    child_id: _builtins.str
-    """The child."""
-    referring_agency: _builtins.str
-    """The agency that refers her."""
-    @_builtins.property
-    def referring_office(self) -> Global___Place:
-        """Its office."""
-
-    def __init__(
-        self,
-        *,
-        child_id: _builtins.str = ...,
-        referring_agency: _builtins.str = ...,
-        referring_office: Global___Place | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["referring_office", b"referring_office"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["child_id", b"child_id", "referring_agency", b"referring_agency", "referring_office", b"referring_office"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ReferredToOrr: _TypeAlias = ReferredToOrr  # noqa: Y015
-
-@_typing.final
-class TransferDeparted(_message.Message):
-    """Persons leave one custodian for another. The one who sends them answers for them until they
-    arrive.
-    """
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TRANSFER_ID_FIELD_NUMBER: _builtins.int
-    PERSON_IDS_FIELD_NUMBER: _builtins.int
-    FROM_AGENCY_FIELD_NUMBER: _builtins.int
-    FROM_FACILITY_FIELD_NUMBER: _builtins.int
-    TO_AGENCY_FIELD_NUMBER: _builtins.int
-    TO_FACILITY_FIELD_NUMBER: _builtins.int
-    transfer_id: _builtins.str
-    """The hand-over, by an id that both sides use."""
-    from_agency: _builtins.str
-    """The agency that sends."""
-    to_agency: _builtins.str
-    """The agency that is to receive."""
-    @_builtins.property
-    def person_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Those who leave."""
-
-    @_builtins.property
-    def from_facility(self) -> Global___Place:
-        """The facility left."""
-
-    @_builtins.property
-    def to_facility(self) -> Global___Place:
-        """The facility they are bound for."""
-
-    def __init__(
-        self,
-        *,
-        transfer_id: _builtins.str = ...,
-        person_ids: _abc.Iterable[_builtins.str] | None = ...,
-        from_agency: _builtins.str = ...,
-        from_facility: Global___Place | None = ...,
-        to_agency: _builtins.str = ...,
-        to_facility: Global___Place | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["from_facility", b"from_facility", "to_facility", b"to_facility"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_agency", b"from_agency", "from_facility", b"from_facility", "person_ids", b"person_ids", "to_agency", b"to_agency", "to_facility", b"to_facility", "transfer_id", b"transfer_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___TransferDeparted: _TypeAlias = TransferDeparted  # noqa: Y015
-
-@_typing.final
-class TransferArrived(_message.Message):
-    """Persons reach the custodian they were sent to."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TRANSFER_ID_FIELD_NUMBER: _builtins.int
-    PERSON_IDS_FIELD_NUMBER: _builtins.int
-    AGENCY_FIELD_NUMBER: _builtins.int
-    FACILITY_FIELD_NUMBER: _builtins.int
-    transfer_id: _builtins.str
-    """The hand-over, by an id that both sides use."""
-    agency: _builtins.str
-    """The agency that received them and holds them from then on."""
-    @_builtins.property
-    def person_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Those who arrived."""
-
-    @_builtins.property
-    def facility(self) -> Global___Place:
-        """The facility."""
-
-    def __init__(
-        self,
-        *,
-        transfer_id: _builtins.str = ...,
-        person_ids: _abc.Iterable[_builtins.str] | None = ...,
-        agency: _builtins.str = ...,
-        facility: Global___Place | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["facility", b"facility"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "facility", b"facility", "person_ids", b"person_ids", "transfer_id", b"transfer_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___TransferArrived: _TypeAlias = TransferArrived  # noqa: Y015
-
-@_typing.final
-class Placed(_message.Message):
-    """A child is placed with a care provider."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CHILD_ID_FIELD_NUMBER: _builtins.int
-    AGENCY_FIELD_NUMBER: _builtins.int
-    FACILITY_FIELD_NUMBER: _builtins.int
-    UNDATED_OUTCOME_TEXT_FIELD_NUMBER: _builtins.int
-    child_id: _builtins.str
-    """The child."""
-    agency: _builtins.str
-    """The agency that answers for her, ORR as a rule."""
-    undated_outcome_text: _builtins.str
-    """What the source says about the end of this stay without giving its date, verbatim. Nothing says
-    when she left, so she stays in care; but nothing is lost either.
-    """
-    @_builtins.property
-    def facility(self) -> Global___Place:
-        """The care provider."""
-
-    def __init__(
-        self,
-        *,
-        child_id: _builtins.str = ...,
-        agency: _builtins.str = ...,
-        facility: Global___Place | None = ...,
-        undated_outcome_text: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["facility", b"facility"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "child_id", b"child_id", "facility", b"facility", "undated_outcome_text", b"undated_outcome_text"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Placed: _TypeAlias = Placed  # noqa: Y015
-
-@_typing.final
-class Released(_message.Message):
-    """Custody ends otherwise than by reunification."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PERSON_ID_FIELD_NUMBER: _builtins.int
-    AGENCY_FIELD_NUMBER: _builtins.int
-    REASON_CODE_FIELD_NUMBER: _builtins.int
-    REASON_TEXT_FIELD_NUMBER: _builtins.int
-    SPONSOR_ID_FIELD_NUMBER: _builtins.int
-    person_id: _builtins.str
-    """The person."""
-    agency: _builtins.str
-    """The agency that released her."""
-    reason_code: _builtins.str
-    """How."""
-    reason_text: _builtins.str
-    """How, in the source's own words."""
-    sponsor_id: _builtins.str
-    """The person who took her in, where one is recorded."""
-    def __init__(
-        self,
-        *,
-        person_id: _builtins.str = ...,
-        agency: _builtins.str = ...,
-        reason_code: _builtins.str = ...,
-        reason_text: _builtins.str = ...,
-        sponsor_id: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "person_id", b"person_id", "reason_code", b"reason_code", "reason_text", b"reason_text", "sponsor_id", b"sponsor_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Released: _TypeAlias = Released  # noqa: Y015
-
-@_typing.final
-class Reunified(_message.Message):
-    """A separated child is with the adult again."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CHILD_ID_FIELD_NUMBER: _builtins.int
-    ADULT_IDS_FIELD_NUMBER: _builtins.int
-    AGENCY_FIELD_NUMBER: _builtins.int
-    HELD_TOGETHER_AT_FIELD_NUMBER: _builtins.int
-    OUTCOME_TEXT_FIELD_NUMBER: _builtins.int
-    child_id: _builtins.str
-    """The child."""
-    agency: _builtins.str
-    """The agency that brought them together."""
-    outcome_text: _builtins.str
-    """The outcome in the source's own words."""
-    @_builtins.property
-    def adult_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The adults; empty where the source does not name them."""
-
-    @_builtins.property
-    def held_together_at(self) -> Global___Place:
-        """Where they are held together, if they stay in custody; absent when they are free."""
-
-    def __init__(
-        self,
-        *,
-        child_id: _builtins.str = ...,
-        adult_ids: _abc.Iterable[_builtins.str] | None = ...,
-        agency: _builtins.str = ...,
-        held_together_at: Global___Place | None = ...,
-        outcome_text: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["held_together_at", b"held_together_at"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adult_ids", b"adult_ids", "agency", b"agency", "child_id", b"child_id", "held_together_at", b"held_together_at", "outcome_text", b"outcome_text"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Reunified: _TypeAlias = Reunified  # noqa: Y015
-
-@_typing.final
-class Retracted(_message.Message):
-    """An earlier event is declared not to have been so. What it said stays readable, and so does every
-    answer given before. The ledger tags this entry with every subject of the retracted event. A
-    retraction cannot be retracted: assert again instead.
-    """
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    RETRACTED_EVENT_ID_FIELD_NUMBER: _builtins.int
-    REASON_TEXT_FIELD_NUMBER: _builtins.int
-    retracted_event_id: _builtins.str
-    """The event that was not so."""
-    reason_text: _builtins.str
-    """Why."""
-    def __init__(
-        self,
-        *,
-        retracted_event_id: _builtins.str = ...,
-        reason_text: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason_text", b"reason_text", "retracted_event_id", b"retracted_event_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Retracted: _TypeAlias = Retracted  # noqa: Y015

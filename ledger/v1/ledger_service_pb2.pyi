@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from google.type import date_pb2 as _date_pb2
 from ledger.v1 import basis_pb2 as _basis_pb2
 from ledger.v1 import event_pb2 as _event_pb2
+from ledger.v1 import view_pb2 as _view_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -112,10 +113,15 @@ class AppendEventsRequest(_message.Message):
     PRECONDITIONS_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     PROVE_FIELD_NUMBER: _builtins.int
+    STRICT_FIELD_NUMBER: _builtins.int
     validate_only: _builtins.bool
     """Check everything and write nothing."""
     prove: _builtins.bool
     """Give each receipt its inclusion path."""
+    strict: _view_pb2.Severity.ValueType
+    """Refuse the events if they cause a finding as grave as this, or graver; unspecified: keep them and
+    say what they cause.
+    """
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]:
         """What is asserted."""
@@ -131,10 +137,11 @@ class AppendEventsRequest(_message.Message):
         preconditions: _abc.Iterable[Global___Precondition] | None = ...,
         validate_only: _builtins.bool = ...,
         prove: _builtins.bool = ...,
+        strict: _view_pb2.Severity.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "preconditions", b"preconditions", "prove", b"prove", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "preconditions", b"preconditions", "prove", b"prove", "strict", b"strict", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -194,6 +201,10 @@ class AppendEventsResponse(_message.Message):
 
     RECEIPTS_FIELD_NUMBER: _builtins.int
     STAMP_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    FINDINGS_SOUGHT_FIELD_NUMBER: _builtins.int
+    findings_sought: _builtins.bool
+    """Whether findings were looked for."""
     @_builtins.property
     def receipts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Receipt]:
         """One for each event, in the order of the request."""
@@ -204,15 +215,23 @@ class AppendEventsResponse(_message.Message):
         writes.
         """
 
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[_view_pb2.Finding]:
+        """What the events cause in the records of those they name: findings that would not stand without
+        them. Looked for in appends of up to 50 events.
+        """
+
     def __init__(
         self,
         *,
         receipts: _abc.Iterable[Global___Receipt] | None = ...,
         stamp: _basis_pb2.Stamp | None = ...,
+        findings: _abc.Iterable[_view_pb2.Finding] | None = ...,
+        findings_sought: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["stamp", b"stamp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipts", b"receipts", "stamp", b"stamp"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["findings", b"findings", "findings_sought", b"findings_sought", "receipts", b"receipts", "stamp", b"stamp"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -530,11 +549,32 @@ class Code(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class AttributesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     CODE_FIELD_NUMBER: _builtins.int
     MEANING_FIELD_NUMBER: _builtins.int
     IN_FORCE_FROM_DATE_FIELD_NUMBER: _builtins.int
     IN_FORCE_TO_DATE_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """The code, the same for ever."""
     meaning: _builtins.str
@@ -549,6 +589,10 @@ class Code(_message.Message):
     def in_force_to_date(self) -> _date_pb2.Date:
         """The last day on which it was in force; absent: still in force or not known."""
 
+    @_builtins.property
+    def attributes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What else the list says of it, such as the hours of a clock or the gravity of a finding."""
+
     def __init__(
         self,
         *,
@@ -557,10 +601,11 @@ class Code(_message.Message):
         in_force_from_date: _date_pb2.Date | None = ...,
         in_force_to_date: _date_pb2.Date | None = ...,
         source: _builtins.str = ...,
+        attributes: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["in_force_from_date", b"in_force_from_date", "in_force_to_date", b"in_force_to_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "in_force_from_date", b"in_force_from_date", "in_force_to_date", b"in_force_to_date", "meaning", b"meaning", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "code", b"code", "in_force_from_date", b"in_force_from_date", "in_force_to_date", b"in_force_to_date", "meaning", b"meaning", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

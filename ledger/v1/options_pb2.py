@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17ledger/v1/options.proto\x12\tledger.v1\x1a google/protobuf/descriptor.proto:0\n\x07subject\x12\x1d.google.protobuf.FieldOptions\x18\xd1\x86\x03 \x01(\t:2\n\tcode_list\x12\x1d.google.protobuf.FieldOptions\x18\xd2\x86\x03 \x01(\t:0\n\x05order\x12\x1f.google.protobuf.MessageOptions\x18\xd3\x86\x03 \x01(\x05:3\n\x06status\x12!.google.protobuf.EnumValueOptions\x18\xd4\x86\x03 \x01(\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17ledger/v1/options.proto\x12\tledger.v1\x1a google/protobuf/descriptor.proto:0\n\x07subject\x12\x1d.google.protobuf.FieldOptions\x18\xd1\x86\x03 \x01(\t:2\n\tcode_list\x12\x1d.google.protobuf.FieldOptions\x18\xd2\x86\x03 \x01(\t:.\n\x05since\x12\x1d.google.protobuf.FieldOptions\x18\xd5\x86\x03 \x01(\t:0\n\x05order\x12\x1f.google.protobuf.MessageOptions\x18\xd3\x86\x03 \x01(\x05:6\n\x0b\x65vent_since\x12\x1f.google.protobuf.MessageOptions\x18\xd6\x86\x03 \x01(\t:3\n\x06status\x12!.google.protobuf.EnumValueOptions\x18\xd4\x86\x03 \x01(\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)

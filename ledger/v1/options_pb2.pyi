@@ -12,17 +12,26 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 SUBJECT_FIELD_NUMBER: _builtins.int
 CODE_LIST_FIELD_NUMBER: _builtins.int
+SINCE_FIELD_NUMBER: _builtins.int
 ORDER_FIELD_NUMBER: _builtins.int
+EVENT_SINCE_FIELD_NUMBER: _builtins.int
 STATUS_FIELD_NUMBER: _builtins.int
 subject: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.str]
-"""The kind of subject that this field names: "person", "family" or "transfer". The entry is found
+"""The kind of subject that this field names: "person", "family", "transfer", "case",
+"request", "list" or "number". The entry is found
 by every subject that it names.
 """
 code_list: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.str]
 """The code list that the value of this field is taken from, by its name."""
+since: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.str]
+"""The edition of the words that has this field, as a date; earlier ones had no place for it, so
+what was written in them reads as not collected.
+"""
 order: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MessageOptions, _builtins.int]
 """Where an event of this kind stands among others whose valid time is the same: lower first. Most
 records know only the day, and on one day a person is apprehended before she is placed.
 """
+event_since: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MessageOptions, _builtins.str]
+"""The edition of the words that has this kind of event, as a date; absent: the first."""
 status: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, _builtins.int]
 """The canonical gRPC status (google.rpc.Code) that an error reason is answered with."""

@@ -1,0 +1,93 @@
+"""Separations counted by month, place, cause and age, fit to be published (P.L. 116-94, 235)."""
+
+from collections import Counter
+from collections.abc import Callable
+from itertools import product
+
+from ledger.ask.population import separated
+from ledger.ledger import Ledger
+from ledger.v1.custody_query_service_pb2 import (
+    CountSeparationsRequest,
+    CountSeparationsResponse,
+    ListSeparationsRequest,
+    SeparationCount,
+    SeparationDimension,
+)
+from ledger.v1.view_pb2 import Separation, SeparationStatus
+from projections.age import born_of
+
+NOT_RECORDED = "not recorded"
+AGES = ((5, "under 5"), (13, "5 to 12"), (18, "13 to 17"))
+
+
+def count_separations(ledger: Ledger, request: CountSeparationsRequest) -> CountSeparationsResponse:
+    """How many separations there are of each kind. Raises PROJECTION_BEHIND.
+
+    A separation with two causes counts under each; `total` counts it once.
+    """
+    moment = ledger.moment(request.basis)
+    wanted = ListSeparationsRequest(include_reunified=True)
+    if request.HasField("since_time"):
+        wanted.since_time.CopyFrom(request.since_time)
+    if request.HasField("before_time"):
+        wanted.before_time.CopyFrom(request.before_time)
+    found = [one for _, some in separated(ledger, wanted, moment) for one in some]
+    cells = Counter(
+        of for one in found for of in product(*(_DIMENSIONS[by](one) for by in request.by))
+    )
+    hidden = suppressed(cells, request.suppress_below)
+    return CountSeparationsResponse(
+        cells=[
+            SeparationCount(of=of, count=None if of in hidden else count)
+            for of, count in sorted(cells.items())
+        ],
+        total=len(found),
+        stamp=ledger.stamp(moment.size, moment.as_of_us),
+    )
+
+
+def suppressed(cells: Counter[tuple[str, ...]], below: int) -> set[tuple[str, ...]]:
+    """The cells that are not told: those that count too few, and what would give one away.
+
+    One hidden cell alone is the total less the others, so the next smallest is hidden with it.
+    """
+    hidden = {of for of, count in cells.items() if count < below}
+    others = sorted(cells.keys() - hidden, key=lambda of: (cells[of], of))
+    if len(hidden) == 1 and others:
+        hidden.add(others[0])
+    return hidden
+
+
+def _month(one: Separation) -> list[str]:
+    return [f"{one.since_time.ToDatetime():%Y-%m}"]
+
+
+def _age(one: Separation) -> list[str]:
+    if not one.HasField("child_born"):
+        return [NOT_RECORDED]
+    fewest, most = born_of(one.child_born).years(one.since_time.ToMicroseconds())
+    names = {
+        next((name for bound, name in AGES if years < bound), "18 and over")
+        for years in (fewest, most)
+    }
+    return [names.pop() if len(names) == 1 else NOT_RECORDED]
+
+
+def _status(one: Separation) -> list[str]:
+    name = SeparationStatus.Name(one.status).removeprefix("SEPARATION_STATUS_")
+    return [name.replace("_", " ").lower()]
+
+
+_DIMENSIONS: dict[int, Callable[[Separation], list[str]]] = {
+    SeparationDimension.SEPARATION_DIMENSION_MONTH: _month,
+    SeparationDimension.SEPARATION_DIMENSION_PLACE: lambda one: [one.place or NOT_RECORDED],
+    SeparationDimension.SEPARATION_DIMENSION_REFERRAL_REASON: lambda one: (
+        list(one.referral_reason_codes) or [NOT_RECORDED]
+    ),
+    SeparationDimension.SEPARATION_DIMENSION_REASON: lambda one: (
+        list(one.reason_codes) or [NOT_RECORDED]
+    ),
+    SeparationDimension.SEPARATION_DIMENSION_AGE: _age,
+    SeparationDimension.SEPARATION_DIMENSION_STATUS: _status,
+    SeparationDimension.SEPARATION_DIMENSION_AGENCY: lambda one: [one.agency],
+}

@@ -1,0 +1,84 @@
+"""One person: all that is known of her, and how it came about."""
+
+from ledger.ask.known import PERSON, known_of, not_found, same_people
+from ledger.ask.relatives import findings_of
+from ledger.ledger import Ledger
+from ledger.store.records import records
+from ledger.v1.custody_query_service_pb2 import (
+    GetPersonRequest,
+    GetPersonResponse,
+    GetPersonTimelineRequest,
+    GetPersonTimelineResponse,
+    TimelineEvent,
+)
+from ledger.v1.event_pb2 import RecordedEvent
+from ledger.v1.view_pb2 import CustodyPeriod
+from projections import casework, classes, clocks, custody, family, identity, separation
+from projections.custody_view import present as present_custody
+from projections.findings import findings
+from projections.history import facts
+
+
+def get_person(ledger: Ledger, request: GetPersonRequest) -> GetPersonResponse:
+    """One person. Raises SUBJECT_NOT_FOUND where no entry known then names her."""
+    moment = ledger.moment(request.basis)
+    person_id, as_of_us = request.person_id, moment.as_of_us
+    known = known_of(ledger, PERSON, [person_id], moment.size)[person_id]
+    if not known:
+        raise not_found("person_id")
+    record = findings.fold(person_id, known, as_of_us)
+    who = identity.present(record.identity, as_of_us)
+    return GetPersonResponse(
+        person_id=person_id,
+        claims=who.claims,
+        identifiers=who.identifiers,
+        age=who.age,
+        special_needs=who.special_needs,
+        speaks_for_herself=who.speaks_for_herself,
+        distinct_person_ids=who.distinct_person_ids,
+        same_person_ids=same_people(ledger, [person_id], moment.size)[person_id],
+        custody=present_custody(record.custody),
+        separations=separation.present(record.separation).separations,
+        links=family.present(family.family.fold(person_id, known)).links,
+        clocks=[
+            clocks.present(person_id, one)
+            for one in record.clocks.applying()
+            if one.limit.applies_to != "child"
+        ],
+        findings=findings_of(ledger, record, moment),
+        cases=casework.present_cases(record.casework, record.clocks),
+        contacts=casework.present_contacts(record.casework),
+        information_requests=casework.present_requests(record.casework),
+        classes=classes.present(classes.classes.fold(person_id, known, as_of_us)),
+        stamp=ledger.stamp(moment.size, as_of_us),
+    )
+
+
+def get_person_timeline(
+    ledger: Ledger, request: GetPersonTimelineRequest
+) -> GetPersonTimelineResponse:
+    """What is known of one person, in the order in which it took effect. SUBJECT_NOT_FOUND."""
+    moment = ledger.moment(request.basis)
+    record = records(ledger.log.entries, PERSON, [request.person_id], moment.size)
+    entries = record[request.person_id].entries
+    known = [
+        fact for fact in facts(entries, request.person_id) if fact.effective_us <= moment.as_of_us
+    ]
+    if not entries:
+        raise not_found("person_id")
+    as_recorded = dict(entries)
+    response = GetPersonTimelineResponse(stamp=ledger.stamp(moment.size, moment.as_of_us))
+    for fact in known:
+        event = TimelineEvent(
+            event=RecordedEvent(position=fact.position, entry=as_recorded[fact.position]),
+            retracted_by_event_id=fact.retracted_by,
+        )
+        event.effective_time.FromMicroseconds(fact.effective_us)
+        response.events.append(event)
+    for period in custody.custody.periods(request.person_id, known):
+        message = CustodyPeriod(custody=present_custody(period.view))
+        message.from_time.FromMicroseconds(period.from_us)
+        if period.to_us is not None:
+            message.to_time.FromMicroseconds(period.to_us)
+        response.periods.append(message)
+    return response

@@ -1,0 +1,169 @@
+"""What events cause: the findings that would stand with them and do not stand without.
+
+Computed by folding the records of those they name twice, with and without the events, so that it
+is the same before they are kept, after, and when they are sent again.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from uuid import UUID
+
+from ledger.ask.citation import citation_of
+from ledger.ask.known import PERSON, people
+from ledger.errors import LedgerError
+from ledger.ledger import Ledger, Moment
+from ledger.pages import ask
+from ledger.store.records import Read, of_all, read_linked
+from ledger.v1.event_pb2 import Entry, Event
+from ledger.v1.view_pb2 import Finding
+from projections import rules
+from projections.findings import findings
+from projections.history import facts
+from projections.holders import NUMBERED, holders
+from projections.identifiers import is_shared, mark_of
+from projections.record import Noted, Record
+from projections.subjects import body_of, subjects_of
+
+EVENTS_MAX = 50
+"""In larger appends nobody waits for findings: the queues have them."""
+
+
+def causes(ledger: Ledger, events: Sequence[Event], size: int) -> list[Finding] | None:
+    """The findings that these events cause in a log of a size; None: too many to look for.
+
+    `field` is the path in the request. As of now.
+    """
+    if len(events) > EVENTS_MAX:
+        return None
+    now = ledger.clock()
+    read = read_linked(ledger.log.entries, PERSON, _people_of(ledger, events), size)
+    ids = {event.event_id for event in events}
+    before = _records(_without(read, ids), now)
+    after = _records(_with(_without(read, ids), events, size, now), now)
+    relatives = {
+        link.relative_id for record in after.values() for link in record.family.links
+    } - after.keys()
+    others = people(ledger, sorted(relatives), Moment(now, size))
+    there = {_key(one) for one in _judge(before, others)}
+    found = [one for one in _judge(after, others) if _key(one) not in there]
+    found += _conflicts(ledger, events, Moment(now, size))
+    found += _unknown(ledger, events)
+    found += _not_reproduced(ledger, events, size)
+    return [_placed(one, events) for one in found]
+
+
+def _people_of(ledger: Ledger, events: Sequence[Event]) -> list[str]:
+    """The persons whom events name, and those whom what they retract names."""
+    retracted = {UUID(one.retracted.retracted_event_id).bytes for one in events if _retracts(one)}
+    stored = ledger.log.entries.find(retracted)
+    concerned = [*events, *(Entry.FromString(one.data).event for one in stored.values())]
+    names = (name for event in concerned for name in subjects_of(event))
+    prefix = f"{PERSON}:"
+    return list(dict.fromkeys(one.removeprefix(prefix) for one in names if one.startswith(prefix)))
+
+
+def _retracts(event: Event) -> bool:
+    return event.WhichOneof("fact") == "retracted"
+
+
+def _without(read: Read, ids: set[str]) -> Read:
+    return {
+        person_id: [one for one in entries if one[1].event.event_id not in ids]
+        for person_id, entries in read.items()
+    }
+
+
+def _with(read: Read, events: Sequence[Event], size: int, now: int) -> Read:
+    """The records with events added, as the next of the log."""
+    found = {person_id: list(entries) for person_id, entries in read.items()}
+    for number, event in enumerate(events, 1):
+        entry = Entry(event=event)
+        entry.record_time.FromMicroseconds(now)
+        target = event.retracted.retracted_event_id
+        for person_id, entries in found.items():
+            is_named = f"{PERSON}:{person_id}" in subjects_of(event)
+            if is_named or any(one.event.event_id == target for _, one in entries if target):
+                entries.append((size + number, entry))
+    return found
+
+
+def _records(read: Read, now: int) -> dict[str, Record]:
+    return {
+        person_id: findings.fold(person_id, facts(of_all(person_id, read), person_id), now)
+        for person_id in read
+    }
+
+
+def _judge(records: Mapping[str, Record], others: Mapping[str, Record]) -> Iterator[Finding]:
+    everybody = {**others, **records}
+    for record in records.values():
+        yield from rules.judge_alone(record)
+        yield from rules.judge_among(record, everybody)
+
+
+def _key(one: Finding) -> tuple[str, str, str, tuple[str, ...]]:
+    return (one.rule_code, one.person_id, one.event_id, tuple(one.known))
+
+
+def _conflicts(ledger: Ledger, events: Sequence[Event], moment: Moment) -> Iterator[Finding]:
+    """The numbers that are asserted of one person and are another's."""
+    asserted = [
+        (event, event.identifier_asserted)
+        for event in events
+        if event.WhichOneof("fact") == "identifier_asserted"
+        and not is_shared(event.identifier_asserted.scheme)
+    ]
+    if not asserted:
+        return
+    wanted = sorted({f"{NUMBERED}{mark_of(body)}" for _, body in asserted})
+    periods, at = ledger.populations.periods, (moment.as_of_us, moment.size)
+    held = ask(ledger, holders, moment, lambda live: periods.members(live, wanted, *at))
+    having = {name: {person_id for person_id, _ in some} for name, some in held.items()}
+    for _, body in asserted:
+        having.setdefault(f"{NUMBERED}{mark_of(body)}", set()).add(body.person_id)
+    for event, body in asserted:
+        others = having[f"{NUMBERED}{mark_of(body)}"] - {body.person_id}
+        if others:
+            field = "identifier_asserted.value"
+            noted = Noted("IDENTIFIER_CONFLICT", event.event_id, field, tuple(sorted(others)))
+            yield rules.present(body.person_id, noted)
+
+
+def _unknown(ledger: Ledger, events: Sequence[Event]) -> Iterator[Finding]:
+    """References to events that nobody has recorded."""
+    ids = {event.event_id for event in events}
+    for event in events:
+        body = body_of(event)
+        for field in body.DESCRIPTOR.fields:
+            target = getattr(body, field.name)
+            if not field.name.endswith("_event_id") or not target or target in ids:
+                continue
+            if not ledger.log.entries.find([UUID(target).bytes]):
+                where = f"{event.WhichOneof('fact')}.{field.name}"
+                yield rules.present("", Noted("UNKNOWN_EVENT", event.event_id, where))
+
+
+def _not_reproduced(ledger: Ledger, events: Iterable[Event], size: int) -> Iterator[Finding]:
+    """Citations that do not come out the same when they are computed again."""
+    for event in events:
+        body = body_of(event)
+        if "citation" not in body.DESCRIPTOR.fields_by_name or not body.HasField("citation"):
+            continue
+        cited = body.citation
+        try:
+            moment = Moment(cited.as_of_time.ToMicroseconds(), cited.size)
+            is_same = cited.size <= size and citation_of(ledger, cited.query, moment)[0] == cited
+        except LedgerError:
+            is_same = False
+        if not is_same:
+            where = f"{event.WhichOneof('fact')}.citation"
+            yield rules.present("", Noted("CITATION_NOT_REPRODUCED", event.event_id, where))
+
+
+def _placed(one: Finding, events: Sequence[Event]) -> Finding:
+    """The finding with the place in the request of the event that it names."""
+    for index, event in enumerate(events):
+        if event.event_id == one.event_id:
+            one.field = f"events[{index}].{one.field}".rstrip(".")
+            return one
+    one.field = ""
+    return one

@@ -1,0 +1,60 @@
+"""The entries about subjects, read for folding.
+
+For a person whose record was ever linked with another as of one person, they are those of all of
+them: which of them are hers depends on what was known, and the fold says it.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from ledger.store.entries import Entries
+from ledger.v1.event_pb2 import Entry
+from projections.belief import Record
+from projections.sameness import linked_ids
+
+PERSON = "person"
+
+Read = dict[str, list[tuple[int, Entry]]]
+
+
+def records(entries: Entries, kind: str, ids: Iterable[str], up_to: int) -> dict[str, Record]:
+    """The records of these subjects and of everybody ever linked with them, as known at a size.
+
+    Those asked for come first, in their order.
+    """
+    read = read_linked(entries, kind, list(dict.fromkeys(ids)), up_to)
+    return {one: Record(one, of_all(one, read)) for one in read}
+
+
+def read_linked(entries: Entries, kind: str, ids: Sequence[str], up_to: int) -> Read:
+    """The entries about each of these subjects, and of everybody ever linked with them."""
+    read = _read(entries, kind, ids, up_to)
+    if kind == PERSON:
+        fresh = _linked(read) - read.keys()
+        while fresh:
+            read |= _read(entries, kind, sorted(fresh), up_to)
+            fresh = _linked(read) - read.keys()
+    return read
+
+
+def _read(entries: Entries, kind: str, ids: Sequence[str], up_to: int) -> Read:
+    names = {f"{kind}:{one}": one for one in ids}
+    return {
+        names[name]: [(one.position, Entry.FromString(one.data)) for one in stored]
+        for name, stored in entries.about(names, up_to).items()
+    }
+
+
+def _linked(read: Read) -> set[str]:
+    return {other for found in read.values() for other in linked_ids(found)}
+
+
+def of_all(person_id: str, read: Read) -> Sequence[tuple[int, Entry]]:
+    """The entries of a person and of everybody linked with her, each once, in order."""
+    same, reached = {person_id}, linked_ids(read[person_id])
+    if not reached:
+        return read[person_id]
+    while reached := reached - same:
+        same |= reached
+        reached = {other for one in reached for other in linked_ids(read[one])}
+    merged = {position: entry for one in same for position, entry in read[one]}
+    return sorted(merged.items())

@@ -1,0 +1,242 @@
+"""Legal time limits, judged for one person at the precision that the record has (R-10).
+
+A clock runs from the first start; what does not stop it does not begin it anew. A start or stop
+that is known to the day lies anywhere in it: where that makes a difference, the answer is that it
+cannot be told.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from google.protobuf.message import Message
+
+from ledger.v1.custody_pb2 import ExceptionalCircumstanceDeclared
+from ledger.v1.identity_pb2 import Truth
+from ledger.v1.view_pb2 import Clock as ClockMessage
+from ledger.v1.view_pb2 import ClockState, PersonClocks
+from projections import age
+from projections.history import Fact
+from projections.identity import Identity, identity
+from projections.projection import Projection, Time
+from projections.subjects import principals
+from projections.time_limit import TimeLimit, messages, starts, stops, time_limits
+
+RUNNING = ClockState.CLOCK_STATE_RUNNING
+MET = ClockState.CLOCK_STATE_MET
+MISSED = ClockState.CLOCK_STATE_MISSED
+INDETERMINATE = ClockState.CLOCK_STATE_INDETERMINATE
+
+# Where one of these is recorded before the start, what the clock waits for is there already.
+_ARRIVALS = frozenset({"Placed", "TransferArrived", "ReferredToOrr"})
+_LIMITS = {one.code: one for one in time_limits()}
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """What stopped a clock, and the first and, exclusive, the last moment at which it can have."""
+
+    event_id: str
+    kind: str
+    from_us: int
+    to_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """One clock of a person; see ledger.v1.Clock for each field."""
+
+    code: str
+    key: str
+    owner_agency: str
+    start_event_id: str
+    from_us: int
+    to_us: int
+    """The first moment after those at which it can have started."""
+    stop: Stop | None = None
+    exceptional_event_ids: tuple[str, ...] = ()
+    state: ClockState.ValueType = RUNNING
+
+    @property
+    def limit(self) -> TimeLimit:
+        """Its rule."""
+        return _LIMITS[self.code]
+
+    @property
+    def due_us(self) -> int:
+        """The last moment at which it has certainly not run out."""
+        return self.from_us + self.limit.limit_us
+
+    @property
+    def latest_due_us(self) -> int:
+        """The first moment at which it has certainly run out."""
+        return self.to_us + self.limit.limit_us
+
+    def judge(self, at_us: int) -> "Clock":
+        """The clock with its state at an instant."""
+        first, last = (self.stop.from_us, self.stop.to_us - 1) if self.stop else (at_us, at_us)
+        if last <= self.due_us:
+            state = MET if self.stop else RUNNING
+        elif first >= self.latest_due_us:
+            state = MISSED
+        else:
+            state = INDETERMINATE
+        return replace(self, state=state)
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """The clocks of one person, in the order in which they started."""
+
+    person_id: str
+    child: Identity = Identity("")  # noqa: RUF009  # frozen
+    is_treated_as_child: bool = False
+    """An event named her as the child: whatever her age, what is owed to a child is owed to her."""
+    clocks: tuple[Clock, ...] = ()
+    arrived: tuple[tuple[tuple[str, str], Stop], ...] = ()
+    """For clocks that do not run what would have stopped them."""
+
+    def applying(self) -> Iterator[Clock]:
+        """The clocks whose rule is for somebody like her."""
+        return (one for one in self.clocks if self._is_meant(one))
+
+    def _is_meant(self, one: Clock) -> bool:
+        applies_to, at_us = one.limit.applies_to, one.from_us
+        if applies_to in ("anyone", "child"):
+            return True
+        minor = self.child.is_below(age.ADULT_YEARS, at_us)
+        if not self.is_treated_as_child and minor != Truth.TRUTH_YES:
+            return False
+        tender = self.child.is_below(age.TENDER_YEARS, at_us)
+        # Who can have been under five is owed what is owed under five.
+        can_be_tender = self.child.born is not None and tender != Truth.TRUTH_NO
+        return {"minor_under_5": can_be_tender, "minor_from_5": not can_be_tender}.get(
+            applies_to, True
+        )
+
+
+def _turns(view: Clocks) -> Iterator[int]:
+    for one in view.clocks:
+        if one.stop is None:
+            yield from (one.due_us + 1, one.latest_due_us)
+
+
+def _at(view: Clocks, at_us: int) -> Clocks:
+    return replace(view, clocks=tuple(one.judge(at_us) for one in view.clocks))
+
+
+passing = Time(_turns, _at)
+
+
+def populations(view: Clocks) -> dict[str, Message]:
+    """Those of whom a clock stands in one way."""
+    found: dict[str, PersonClocks] = {}
+    for one in view.applying():
+        if one.limit.applies_to != "child":
+            name = by_state(one.code, one.state)
+            found.setdefault(name, PersonClocks()).clocks.append(present(view.person_id, one))
+    return dict(found)
+
+
+def by_state(code: str, state: ClockState.ValueType) -> str:
+    """The population of persons of whom a clock stands so."""
+    return f"clock:{code}:{ClockState.Name(state).removeprefix('CLOCK_STATE_').lower()}"
+
+
+def present(person_id: str, one: Clock) -> ClockMessage:
+    """A clock in the words."""
+    message = ClockMessage(
+        clock_code=one.code,
+        edition=one.limit.edition,
+        state=one.state,
+        person_id=person_id,
+        start_event_id=one.start_event_id,
+        owner_agency=one.owner_agency,
+        exceptional_event_ids=one.exceptional_event_ids,
+        citation=one.limit.citation,
+    )
+    message.start_time.FromMicroseconds(one.from_us)
+    message.latest_start_time.FromMicroseconds(one.to_us - 1)
+    message.due_time.FromMicroseconds(one.due_us)
+    message.latest_due_time.FromMicroseconds(one.latest_due_us - 1)
+    if one.stop:
+        message.stop_event_id = one.stop.event_id
+        message.stop_time.FromMicroseconds(one.stop.from_us)
+    return message
+
+
+clocks = Projection(
+    "clocks",
+    Clocks,
+    subject="person",
+    version=1,
+    populations=populations,
+    time=passing,
+    parts={"child": identity},
+)
+
+
+def _tick(view: Clocks, body: Message, fact: Fact) -> Clocks:
+    """Start and stop what the event starts and stops."""
+    if view.person_id not in principals(body) | {str(getattr(body, "relative_id", ""))}:
+        return view
+    if str(getattr(body, "child_id", "")) == view.person_id:
+        view = replace(view, is_treated_as_child=True)
+    for limit in stops(fact.kind):
+        if any(pattern.fits(body) for pattern in limit.stops):
+            view = _stop(view, limit, body, fact)
+    for limit in starts(fact.kind):
+        if any(pattern.fits(body) for pattern in limit.starts) and limit.is_in_force(fact.start_us):
+            view = _start(view, limit, body, fact)
+    return view
+
+
+def _start(view: Clocks, limit: TimeLimit, body: Message, fact: Fact) -> Clocks:
+    key = _key(limit, body)
+    if any((one.code, one.key, one.stop) == (limit.code, key, None) for one in view.clocks):
+        return view
+    started = Clock(
+        code=limit.code,
+        key=key,
+        owner_agency=limit.owner_of(body),
+        start_event_id=fact.event.event_id,
+        from_us=max(fact.start_us, limit.not_before_us),
+        to_us=max(fact.end_us, limit.not_before_us + 1),
+        stop=dict(view.arrived).get((limit.code, key)),
+    )
+    arrived = tuple(one for one in view.arrived if one[0] != (limit.code, key))
+    return replace(view, clocks=(*view.clocks, started), arrived=arrived)
+
+
+def _stop(view: Clocks, limit: TimeLimit, body: Message, fact: Fact) -> Clocks:
+    key = _key(limit, body)
+    stop = Stop(fact.event.event_id, fact.kind, fact.start_us, fact.end_us)
+    stopped = tuple(
+        replace(one, stop=stop)
+        if one.code == limit.code and one.stop is None and key in ("", one.key)
+        else one
+        for one in view.clocks
+    )
+    if stopped != view.clocks:
+        return replace(view, clocks=stopped)
+    arrived = {**dict(view.arrived), (limit.code, key): stop}
+    if fact.kind not in _ARRIVALS:
+        arrived.pop((limit.code, key))
+    return replace(view, arrived=tuple(arrived.items()))
+
+
+def _key(limit: TimeLimit, body: Message) -> str:
+    return str(getattr(body, limit.key, "")) if limit.key else ""
+
+
+clocks.on(*messages())(_tick)
+
+
+@clocks.on(ExceptionalCircumstanceDeclared)
+def _(view: Clocks, body: ExceptionalCircumstanceDeclared, fact: Fact) -> Clocks:
+    declared = tuple(
+        replace(one, exceptional_event_ids=(*one.exceptional_event_ids, fact.event.event_id))
+        if one.code == body.clock_code
+        else one
+        for one in view.clocks
+    )
+    return replace(view, clocks=declared)

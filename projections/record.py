@@ -1,0 +1,74 @@
+"""All that one person's entries come to, side by side: what the rules of findings look at."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from projections.casework import Casework, casework
+from projections.clocks import Clocks, clocks, passing
+from projections.custody import custody
+from projections.custody_view import Custody
+from projections.family import Family, family
+from projections.identity import Identity
+from projections.projection import Projection
+from projections.separation import Separations, separation
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something that a step saw and that no view keeps: the rule, the event, the field."""
+
+    rule_code: str
+    event_id: str
+    field: str = ""
+    known: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One person."""
+
+    person_id: str
+    custody: Custody = Custody("")  # noqa: RUF009  # frozen, as the others
+    family: Family = Family("")  # noqa: RUF009
+    separation: Separations = Separations("")  # noqa: RUF009
+    clocks: Clocks = Clocks("")  # noqa: RUF009
+    casework: Casework = Casework("")  # noqa: RUF009
+    at_us: int = 0
+    """The instant that she is looked at."""
+    noted: tuple[Noted, ...] = ()
+    departures: tuple[tuple[str, tuple[str, frozenset[str] | None]], ...] = ()
+    """By transfer: (event id, the relatives that were stated of her; None: nothing was)."""
+    unaccompanied_event_ids: tuple[str, ...] = ()
+    """Of apprehensions that do not say with whom a minor was found."""
+    removal_event_id: str = ""
+    returned_event_id: str = ""
+    """Of her return from prosecution."""
+    unreached_event_id: str = ""
+    missed_hearing_event_id: str = ""
+
+    @property
+    def identity(self) -> Identity:
+        """Who she is."""
+        return self.separation.child
+
+    @property
+    def is_minor(self) -> bool:
+        """Whether she is known to be under 18, or of unknown age and treated as a child."""
+        born = self.identity.born
+        if born is None:
+            return self.clocks.is_treated_as_child
+        return born.years(self.at_us)[0] < 18  # noqa: PLR2004  # she may be: see projections.age
+
+
+def at(view: Record, at_us: int) -> Record:
+    """The person at an instant."""
+    return replace(view, at_us=at_us, clocks=passing.at(view.clocks, at_us))
+
+
+PARTS: dict[str, Projection[Any]] = {
+    "custody": custody,
+    "family": family,
+    "separation": separation,
+    "clocks": clocks,
+    "casework": casework,
+}

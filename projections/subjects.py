@@ -1,0 +1,82 @@
+"""Whom an event is about, read off the options that the words carry about themselves."""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from ledger.v1.event_pb2 import Event
+from ledger.v1.options_pb2 import subject
+
+# The fields that name those whom something happens to; others name relatives, sponsors, parents.
+_PRINCIPAL = ("person_id", "person_ids", "child_id", "member_ids")
+
+
+def body_of(event: Event) -> Any:
+    """The message in the event's `fact`."""
+    fact = event.WhichOneof("fact")
+    assert fact is not None  # noqa: S101  # its shape was checked
+    return getattr(event, fact)
+
+
+@cache
+def _fields(message: Descriptor) -> tuple[tuple[FieldDescriptor, str], ...]:
+    """(field, kind of subject) of the fields that name one; "" where one is named deeper down."""
+    found = []
+    for field in message.fields:
+        if field.GetOptions().HasExtension(subject):
+            found.append((field, str(field.GetOptions().Extensions[subject])))
+        elif field.message_type and _fields(field.message_type):
+            found.append((field, ""))
+    return tuple(found)
+
+
+def named(message: Message, path: str = "") -> Iterator[tuple[str, str]]:
+    """(field path, subject) for each subject that a message names, such as "person:4b9f…"."""
+    for field, kind in _fields(message.DESCRIPTOR):
+        value = getattr(message, field.name)
+        if field.is_repeated:
+            for i, one in enumerate(value):
+                where = f"{path}{field.name}[{i}]"
+                if kind:
+                    yield where, f"{kind}:{one}"
+                else:
+                    yield from named(one, f"{where}.")
+        elif kind and value:
+            yield f"{path}{field.name}", f"{kind}:{value}"
+        elif not kind and message.HasField(field.name):
+            yield from named(value, f"{path}{field.name}.")
+
+
+def subjects_of(event: Event) -> list[str]:
+    """Whom the event is about, each once, in the order of the fields.
+
+    A retraction names nobody by itself: it is about whom the retracted event is about.
+    """
+    return list(dict.fromkeys(name for _, name in named(body_of(event))))
+
+
+def principals(body: Message) -> set[str]:
+    """The ids of those whom something happens to."""
+    found: set[str] = set()
+    for name in _PRINCIPAL:
+        field = body.DESCRIPTOR.fields_by_name.get(name)
+        if field is not None:
+            value = getattr(body, name)
+            found |= set(value) if field.is_repeated else {value}
+    return found
+
+
+def rename(message: Message, names: Mapping[str, str]) -> None:
+    """Put other ids of persons into a message."""
+    for field, kind in _fields(message.DESCRIPTOR):
+        value = getattr(message, field.name)
+        if kind == "person" and field.is_repeated:
+            value[:] = [names.get(one, one) for one in value]
+        elif kind == "person":
+            setattr(message, field.name, names.get(value, value))
+        elif not kind:
+            for one in value if field.is_repeated else [value]:
+                rename(one, names)
