@@ -16,12 +16,14 @@ from ledger.store.records import Read, of_all, read_linked
 from ledger.v1.event_pb2 import Entry, Event
 from ledger.v1.view_pb2 import Finding
 from projections import rules
-from projections.findings import findings
-from projections.history import facts
+from projections.findings import duties, findings
+from projections.history import Fact, facts
 from projections.holders import NUMBERED, holders
 from projections.identifiers import is_shared, mark_of
 from projections.record import Noted, Record
 from projections.subjects import body_of, subjects_of
+
+Known = dict[str, list[Fact]]
 
 EVENTS_MAX = 50
 """In larger appends nobody waits for findings: the queues have them."""
@@ -37,14 +39,16 @@ def causes(ledger: Ledger, events: Sequence[Event], size: int) -> list[Finding] 
     now = ledger.clock()
     read = read_linked(ledger.log.entries, PERSON, _people_of(ledger, events), size)
     ids = {event.event_id for event in events}
-    before = _records(_without(read, ids), now)
-    after = _records(_with(_without(read, ids), events, size, now), now)
+    known_before = _facts(_without(read, ids))
+    known_after = _facts(_with(_without(read, ids), events, size, now))
+    before, after = _records(known_before, now), _records(known_after, now)
     relatives = {
         link.relative_id for record in after.values() for link in record.family.links
     } - after.keys()
     others = people(ledger, sorted(relatives), Moment(now, size))
-    there = {_key(one) for one in _judge(before, others)}
-    found = [one for one in _judge(after, others) if _key(one) not in there]
+    there = {_key(one) for one in _judge(before, others, known_before, now)}
+    judged = _judge(after, others, known_after, now)
+    found = [one for one in judged if _key(one) not in there]
     found += _conflicts(ledger, events, Moment(now, size))
     found += _unknown(ledger, events)
     found += _not_reproduced(ledger, events, size)
@@ -86,18 +90,22 @@ def _with(read: Read, events: Sequence[Event], size: int, now: int) -> Read:
     return found
 
 
-def _records(read: Read, now: int) -> dict[str, Record]:
-    return {
-        person_id: findings.fold(person_id, facts(of_all(person_id, read), person_id), now)
-        for person_id in read
-    }
+def _facts(read: Read) -> Known:
+    return {person_id: facts(of_all(person_id, read), person_id) for person_id in read}
 
 
-def _judge(records: Mapping[str, Record], others: Mapping[str, Record]) -> Iterator[Finding]:
+def _records(known: Known, now: int) -> dict[str, Record]:
+    return {person_id: findings.fold(person_id, some, now) for person_id, some in known.items()}
+
+
+def _judge(
+    records: Mapping[str, Record], others: Mapping[str, Record], known: Known, now: int
+) -> Iterator[Finding]:
     everybody = {**others, **records}
-    for record in records.values():
+    for person_id, record in records.items():
         yield from rules.judge_alone(record)
         yield from rules.judge_among(record, everybody)
+        yield from rules.judge_duties(duties.fold(person_id, known[person_id], now))
 
 
 def _key(one: Finding) -> tuple[str, str, str, tuple[str, ...]]:

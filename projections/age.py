@@ -4,7 +4,6 @@ Days are ordinals of the proleptic Gregorian calendar (`date.toordinal`). The da
 that of UTC: nobody's record says at which hour she was born.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -47,12 +46,11 @@ class Born:
             return Truth.TRUTH_YES
         return Truth.TRUTH_NO if fewest >= years else Truth.TRUTH_UNSPECIFIED
 
-    def birthdays(self, *years: int) -> Iterator[int]:
-        """The first moments at which somebody can be, and must be, so old."""
-        for one in years:
-            for day in (self.earliest, self.latest):
-                birthday = _later(date.fromordinal(day), one)
-                yield to_us(datetime(birthday.year, birthday.month, birthday.day, tzinfo=UTC))
+    @staticmethod
+    def birthday(birth: int, years: int) -> int:
+        """The first moment of the birthday so many years after a birth."""
+        day = _later(date.fromordinal(birth), years)
+        return to_us(datetime(day.year, day.month, day.day, tzinfo=UTC))
 
 
 def born_on(stated: Date) -> Born | None:

@@ -11,8 +11,11 @@ from typing import Any
 
 from ledger.v1.event_pb2 import Entry
 from projections.history import Fact, facts
-from projections.projection import Projection
+from projections.projection import Changes, Period, Projection
 from projections.sameness import is_listed
+
+Shown = tuple[str, bytes, int, int | None]
+"""(population, state, from, to) over valid time."""
 
 OPEN = 2**63 - 1
 """The end, in valid time or in positions, of what has not ended."""
@@ -20,6 +23,10 @@ OPEN = 2**63 - 1
 HORIZON_US = 32 * 24 * 3_600 * 1_000_000
 """No closed membership is longer, so that a range over its beginning finds those that hold at an
 instant; longer ones are cut at multiples of it."""
+
+LONG_US = 12 * HORIZON_US
+"""One that is longer than this stays whole, as one without end does, and is found as one: what
+ends on an eighteenth birthday would be a hundred pieces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,50 +52,67 @@ class Belief:
 class Record:
     """The entries about one subject, (position, entry) in the order of the log.
 
-    Keeps the facts of each beginning of it: every projection of the subject needs the same.
+    Keeps what was computed of each beginning of it: every projection of the subject needs the same
+    facts, and as a rule one more entry changes only the end of what was there before.
     """
 
     def __init__(self, subject_id: str, entries: Sequence[tuple[int, Entry]]) -> None:
         self.subject_id = subject_id
         self.entries = entries
         self._facts: dict[int, list[Fact]] = {}
+        self._changes: dict[str, Changes[Any]] = {}
+        self._shown: dict[tuple[str, int, int, int | None], list[Shown]] = {}
+        self._views: list[Any] = []
 
-    def first(self, count: int) -> list[Fact]:
-        """What the first so many say; nothing where another record stands for the person."""
+    def memberships(self, projection: Projection[Any], count: int) -> set[Membership]:
+        """What follows from the first so many entries."""
+        known, before = self._first(count), self._changes.get(projection.name)
+        if before is not None and not before.are_followed_by(known):
+            before = None
+        changes = projection.changes(self.subject_id, known, before)
+        self._changes[projection.name] = changes
+        stretches: dict[tuple[str, bytes], list[tuple[int, int | None]]] = {}
+        for whole in changes.stretches():
+            for name, state, from_us, to_us in self._show(projection, whole):
+                held = stretches.setdefault((name, state), [])
+                # What a population shows may stay the same while the rest of the view changes.
+                if held and held[-1][1] == from_us:
+                    held[-1] = (held[-1][0], to_us)
+                else:
+                    held.append((from_us, to_us))
+        return {
+            Membership(name, start, end, state)
+            for (name, state), held in stretches.items()
+            for from_us, to_us in held
+            for start, end in _cut(from_us, to_us)
+        }
+
+    def _first(self, count: int) -> list[Fact]:
+        """What the first entries say; nothing where another record stands for the person."""
         if count not in self._facts:
             entries = self.entries[:count]
             is_counted = is_listed(self.subject_id, entries)
             self._facts[count] = facts(entries, self.subject_id) if is_counted else []
         return self._facts[count]
 
-
-def memberships(
-    projection: Projection[Any], subject_id: str, known: Sequence[Fact]
-) -> set[Membership]:
-    """What follows from these facts."""
-    assert projection.populations is not None  # noqa: S101
-    stretches: dict[tuple[str, bytes], list[tuple[int, int | None]]] = {}
-    for one in projection.periods(subject_id, known):
-        for name, message in projection.populations(one.view).items():
-            state = message.SerializeToString(deterministic=True)
-            held = stretches.setdefault((name, state), [])
-            # What a population shows may stay the same while the rest of the view changes.
-            if held and held[-1][1] == one.from_us:
-                held[-1] = (held[-1][0], one.to_us)
-            else:
-                held.append((one.from_us, one.to_us))
-    return {
-        Membership(name, start, end, state)
-        for (name, state), held in stretches.items()
-        for from_us, to_us in held
-        for start, end in _cut(from_us, to_us)
-    }
+    def _show(self, projection: Projection[Any], whole: Period[Any]) -> list[Shown]:
+        """What the populations show over a stretch in which no fact changes the view."""
+        key = (projection.name, id(whole.view), whole.from_us, whole.to_us)
+        if key not in self._shown:
+            assert projection.populations is not None  # noqa: S101
+            self._views.append(whole.view)  # so that no other view gets its identity
+            self._shown[key] = [
+                (name, message.SerializeToString(deterministic=True), one.from_us, one.to_us)
+                for one in projection.passing(whole)
+                for name, message in projection.populations(one.view).items()
+            ]
+        return self._shown[key]
 
 
 def _cut(from_us: int, to_us: int | None) -> Iterator[tuple[int, int]]:
-    """A stretch in pieces between horizons; one that is open stays whole."""
-    if to_us is None:
-        yield from_us, OPEN
+    """A stretch in pieces between horizons; one that is open or long stays whole."""
+    if to_us is None or to_us - from_us > LONG_US:
+        yield from_us, OPEN if to_us is None else to_us
         return
     while from_us < to_us:
         end = min(to_us, (from_us // HORIZON_US + 1) * HORIZON_US)
@@ -114,7 +138,7 @@ def revise(
     for count, (position, _) in enumerate(record.entries, 1):
         if position <= after:
             continue
-        now = memberships(projection, record.subject_id, record.first(count))
+        now = record.memberships(projection, count)
         for gone in current.keys() - now:
             since = current.pop(gone)
             # What came after `after` was never written: it is added with its end.

@@ -7,6 +7,7 @@ cannot be told.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from google.protobuf.message import Message
 
@@ -15,6 +16,7 @@ from ledger.v1.identity_pb2 import Truth
 from ledger.v1.view_pb2 import Clock as ClockMessage
 from ledger.v1.view_pb2 import ClockState, PersonClocks
 from projections import age
+from projections.age import Born
 from projections.history import Fact
 from projections.identity import Identity, identity
 from projections.projection import Projection, Time
@@ -71,16 +73,24 @@ class Clock:
         """The first moment at which it has certainly run out."""
         return self.to_us + self.limit.limit_us
 
-    def judge(self, at_us: int) -> "Clock":
-        """The clock with its state at an instant."""
-        first, last = (self.stop.from_us, self.stop.to_us - 1) if self.stop else (at_us, at_us)
+    def at(self, at_us: int) -> "Clock":
+        """The clock with its state at an instant. One that was stopped stands as it did then."""
+        if self.stop:
+            return self
+        state = self._state(at_us, at_us, RUNNING)
+        return self if state == self.state else replace(self, state=state)
+
+    def stopped(self, stop: Stop | None) -> "Clock":
+        """The clock after a stop."""
+        if stop is None:
+            return self
+        return replace(self, stop=stop, state=self._state(stop.from_us, stop.to_us - 1, MET))
+
+    def _state(self, first: int, last: int, in_time: ClockState.ValueType) -> ClockState.ValueType:
+        """How it stands when it ended, or is looked at, between two instants."""
         if last <= self.due_us:
-            state = MET if self.stop else RUNNING
-        elif first >= self.latest_due_us:
-            state = MISSED
-        else:
-            state = INDETERMINATE
-        return replace(self, state=state)
+            return in_time
+        return MISSED if first >= self.latest_due_us else INDETERMINATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +99,6 @@ class Clocks:
 
     person_id: str
     child: Identity = Identity("")  # noqa: RUF009  # frozen
-    is_treated_as_child: bool = False
-    """An event named her as the child: whatever her age, what is owed to a child is owed to her."""
     clocks: tuple[Clock, ...] = ()
     arrived: tuple[tuple[tuple[str, str], Stop], ...] = ()
     """For clocks that do not run what would have stopped them."""
@@ -100,18 +108,21 @@ class Clocks:
         return (one for one in self.clocks if self._is_meant(one))
 
     def _is_meant(self, one: Clock) -> bool:
-        applies_to, at_us = one.limit.applies_to, one.from_us
-        if applies_to in ("anyone", "child"):
-            return True
-        minor = self.child.is_below(age.ADULT_YEARS, at_us)
-        if not self.is_treated_as_child and minor != Truth.TRUTH_YES:
-            return False
-        tender = self.child.is_below(age.TENDER_YEARS, at_us)
-        # Who can have been under five is owed what is owed under five.
-        can_be_tender = self.child.born is not None and tender != Truth.TRUTH_NO
-        return {"minor_under_5": can_be_tender, "minor_from_5": not can_be_tender}.get(
-            applies_to, True
+        applies_to = one.limit.applies_to
+        return applies_to in ("anyone", "child") or _is_for(
+            applies_to, self.child.born, one.from_us, treated_as_child=self.child.treated_as_child
         )
+
+
+@lru_cache(maxsize=4096)
+def _is_for(applies_to: str, born: Born | None, at_us: int, *, treated_as_child: bool) -> bool:
+    """Whether a rule for minors, or for some of them, is for somebody born then."""
+    minor = born.is_below(age.ADULT_YEARS, at_us) if born else Truth.TRUTH_UNSPECIFIED
+    if not treated_as_child and minor != Truth.TRUTH_YES:
+        return False
+    # Who can have been under five is owed what is owed under five.
+    can_be_tender = born is not None and (born.is_below(age.TENDER_YEARS, at_us) != Truth.TRUTH_NO)
+    return {"minor_under_5": can_be_tender, "minor_from_5": not can_be_tender}.get(applies_to, True)
 
 
 def _turns(view: Clocks) -> Iterator[int]:
@@ -121,7 +132,7 @@ def _turns(view: Clocks) -> Iterator[int]:
 
 
 def _at(view: Clocks, at_us: int) -> Clocks:
-    return replace(view, clocks=tuple(one.judge(at_us) for one in view.clocks))
+    return replace(view, clocks=tuple(one.at(at_us) for one in view.clocks))
 
 
 passing = Time(_turns, _at)
@@ -142,8 +153,9 @@ def by_state(code: str, state: ClockState.ValueType) -> str:
     return f"clock:{code}:{ClockState.Name(state).removeprefix('CLOCK_STATE_').lower()}"
 
 
+@lru_cache(maxsize=4096)
 def present(person_id: str, one: Clock) -> ClockMessage:
-    """A clock in the words."""
+    """A clock in the words; to be copied, not changed."""
     message = ClockMessage(
         clock_code=one.code,
         edition=one.limit.edition,
@@ -179,49 +191,50 @@ def _tick(view: Clocks, body: Message, fact: Fact) -> Clocks:
     """Start and stop what the event starts and stops."""
     if view.person_id not in principals(body) | {str(getattr(body, "relative_id", ""))}:
         return view
-    if str(getattr(body, "child_id", "")) == view.person_id:
-        view = replace(view, is_treated_as_child=True)
+    running, arrived = list(view.clocks), dict(view.arrived)
+    stop = Stop(fact.event.event_id, fact.kind, fact.start_us, fact.end_us)
     for limit in stops(fact.kind):
         if any(pattern.fits(body) for pattern in limit.stops):
-            view = _stop(view, limit, body, fact)
+            _stop(limit, _key(limit, body), stop, running, arrived)
     for limit in starts(fact.kind):
-        if any(pattern.fits(body) for pattern in limit.starts) and limit.is_in_force(fact.start_us):
-            view = _start(view, limit, body, fact)
-    return view
+        key = _key(limit, body)
+        is_running = any(
+            (one.code, one.key, one.stop) == (limit.code, key, None) for one in running
+        )
+        if (
+            not is_running
+            and any(pattern.fits(body) for pattern in limit.starts)
+            and limit.is_in_force(fact.start_us)
+        ):
+            started = Clock(
+                code=limit.code,
+                key=key,
+                owner_agency=limit.owner_of(body),
+                start_event_id=fact.event.event_id,
+                from_us=max(fact.start_us, limit.not_before_us),
+                to_us=max(fact.end_us, limit.not_before_us + 1),
+            )
+            running.append(started.stopped(arrived.pop((limit.code, key), None)))
+    return replace(view, clocks=tuple(running), arrived=tuple(arrived.items()))
 
 
-def _start(view: Clocks, limit: TimeLimit, body: Message, fact: Fact) -> Clocks:
-    key = _key(limit, body)
-    if any((one.code, one.key, one.stop) == (limit.code, key, None) for one in view.clocks):
-        return view
-    started = Clock(
-        code=limit.code,
-        key=key,
-        owner_agency=limit.owner_of(body),
-        start_event_id=fact.event.event_id,
-        from_us=max(fact.start_us, limit.not_before_us),
-        to_us=max(fact.end_us, limit.not_before_us + 1),
-        stop=dict(view.arrived).get((limit.code, key)),
-    )
-    arrived = tuple(one for one in view.arrived if one[0] != (limit.code, key))
-    return replace(view, clocks=(*view.clocks, started), arrived=arrived)
-
-
-def _stop(view: Clocks, limit: TimeLimit, body: Message, fact: Fact) -> Clocks:
-    key = _key(limit, body)
-    stop = Stop(fact.event.event_id, fact.kind, fact.start_us, fact.end_us)
-    stopped = tuple(
-        replace(one, stop=stop)
-        if one.code == limit.code and one.stop is None and key in ("", one.key)
-        else one
-        for one in view.clocks
-    )
-    if stopped != view.clocks:
-        return replace(view, clocks=stopped)
-    arrived = {**dict(view.arrived), (limit.code, key): stop}
-    if fact.kind not in _ARRIVALS:
-        arrived.pop((limit.code, key))
-    return replace(view, arrived=tuple(arrived.items()))
+def _stop(
+    limit: TimeLimit,
+    key: str,
+    stop: Stop,
+    running: list[Clock],
+    arrived: dict[tuple[str, str], Stop],
+) -> None:
+    """Stop the clocks of a limit that run; note what would have stopped one that does not."""
+    has_stopped = False
+    for index, one in enumerate(running):
+        if one.code == limit.code and one.stop is None and key in ("", one.key):
+            running[index] = one.stopped(stop)
+            has_stopped = True
+    if not has_stopped and stop.kind in _ARRIVALS:
+        arrived[limit.code, key] = stop
+    elif not has_stopped:
+        arrived.pop((limit.code, key), None)
 
 
 def _key(limit: TimeLimit, body: Message) -> str:

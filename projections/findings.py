@@ -4,7 +4,7 @@ A finding is computed like everything else: a rule looked at one person's record
 and known at another. The same rules answer an append, fill the queues and stand beside a person.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from google.protobuf.message import Message
@@ -23,13 +23,13 @@ from ledger.v1.custody_pb2 import (
     TransferDeparted,
     WellbeingCallMade,
 )
-from ledger.v1.view_pb2 import PersonFindings
+from ledger.v1.view_pb2 import Finding, PersonFindings
 from projections import age, codes, rules
 from projections.clocks import passing
 from projections.custody_view import HELD, ORR
 from projections.history import Fact
 from projections.projection import Projection, Time
-from projections.record import PARTS, Noted, Record, at
+from projections.record import DUTY_PARTS, PARTS, Duties, Noted, Record, at
 from projections.rules import custody as _custody  # noqa: F401  # registers its rules, as the others
 from projections.rules import duties as _duties  # noqa: F401
 from projections.rules import family as _family  # noqa: F401
@@ -43,29 +43,61 @@ CANDIDATE = "candidate:"
 
 def populations(view: Record) -> dict[str, Message]:
     """Those of whom a finding stands; and those whom a rule about relatives can concern."""
-    found: dict[str, PersonFindings] = {}
-    for finding in rules.judge_alone(view):
-        found.setdefault(f"{QUEUE}{finding.rule_code}", PersonFindings()).findings.append(finding)
+    found = _by_queue(rules.judge_alone(view))
     for rule_code, (is_candidate, _) in rules.AMONG.items():
         if is_candidate(view):
             found[f"{CANDIDATE}{rule_code}"] = PersonFindings()
     return dict(found)
 
 
-def _turns(view: Record) -> Iterator[int]:
-    yield from passing.turns(view.clocks)
-    if born := view.identity.born:
-        yield from born.birthdays(age.TENDER_YEARS, age.ADULT_YEARS)
+def owed(view: Duties) -> dict[str, Message]:
+    """Those to whom something is owed that is overdue."""
+    return dict(_by_queue(rules.judge_duties(view)))
 
+
+def _by_queue(found: Iterable[Finding]) -> dict[str, PersonFindings]:
+    queues: dict[str, PersonFindings] = {}
+    for finding in found:
+        name = f"{QUEUE}{finding.rule_code}"
+        queues.setdefault(name, PersonFindings()).findings.append(finding)
+    return queues
+
+
+def _birthdays(view: Record) -> Iterator[int]:
+    """When she must be five, and when she can be no minor any more: the rules look at these."""
+    if born := view.identity.born:
+        yield born.birthday(born.earliest, age.TENDER_YEARS)
+        yield born.birthday(born.latest, age.ADULT_YEARS)
+
+
+def _run_out(view: Duties) -> Iterator[int]:
+    return (one.latest_due_us for one in view.clocks.clocks if one.stop is None)
+
+
+def _duties_at(view: Duties, at_us: int) -> Duties:
+    return replace(view, clocks=passing.at(view.clocks, at_us))
+
+
+# The rules are data: another edition of them is another meaning.
+VERSION = codes.edition()
 
 findings = Projection(
     "findings",
     Record,
     subject="person",
-    version=codes.edition(),  # the rules are data: another edition of them is another meaning
+    version=VERSION,
     populations=populations,
-    time=Time(_turns, at),
+    time=Time(_birthdays, at),
     parts=PARTS,
+)
+duties = Projection(
+    "duties",
+    Duties,
+    subject="person",
+    version=VERSION,
+    populations=owed,
+    time=Time(_run_out, _duties_at),
+    parts=DUTY_PARTS,
 )
 
 

@@ -5,6 +5,7 @@ Claims stand beside one another: a later one replaces none, and conflicts stay o
 
 from dataclasses import dataclass, replace
 
+from ledger.v1.custody_pb2 import Placed, PlacementDesignated, ReferredToOrr
 from ledger.v1.identity_pb2 import (
     AgeDetermined,
     AgeDisputed,
@@ -18,6 +19,12 @@ from ledger.v1.identity_pb2 import (
     PersonsUnlinked,
     SpecialNeedRecorded,
     Truth,
+)
+from ledger.v1.separation_pb2 import (
+    ReunificationCaseOpened,
+    Reunified,
+    Separated,
+    SeparationAuthorized,
 )
 from ledger.v1.view_pb2 import Claim, Identifier, SpecialNeed
 from ledger.v1.view_pb2 import Identity as IdentityMessage
@@ -50,6 +57,8 @@ class Identity:
     distinct_ids: tuple[str, ...] = ()
     same_and_distinct_event_id: str = ""
     """What declares two of her records to be of two persons while they are linked."""
+    treated_as_child: bool = False
+    """An event named her as the child: whatever her age, what is owed to a child is owed to her."""
     amendment_event_ids: tuple[str, ...] = ()
     """Her requests for amendment that nobody has decided."""
 
@@ -171,6 +180,21 @@ def _(view: Identity, body: PersonsDeclaredDistinct, fact: Fact) -> Identity:
     if not others:  # both are hers: linked as the same all the same
         return replace(view, same_and_distinct_event_id=fact.event.event_id)
     return replace(view, distinct_ids=tuple(dict.fromkeys((*view.distinct_ids, *others))))
+
+
+@identity.on(
+    PlacementDesignated,
+    Placed,
+    ReferredToOrr,
+    ReunificationCaseOpened,
+    Reunified,
+    Separated,
+    SeparationAuthorized,
+)
+def _(view: Identity, body: Separated, _fact: Fact) -> Identity:
+    if view.treated_as_child or view.person_id != body.child_id:
+        return view
+    return replace(view, treated_as_child=True)
 
 
 @identity.on(AmendmentRequested)

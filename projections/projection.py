@@ -1,6 +1,6 @@
 """A projection: a frozen dataclass, one step for each kind of event, and the fold."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -20,6 +20,28 @@ class Period(Generic[View]):
     to_us: int | None
     """The first moment after it; None: open."""
     view: View
+
+
+@dataclass(frozen=True, slots=True)
+class Changes(Generic[View]):
+    """What facts made of a view in turn: (since when, view), and the last of them."""
+
+    known: Sequence[Fact]
+    made: list[tuple[int, View]]
+    view: View
+
+    def stretches(self) -> list[Period[View]]:
+        """Each view until the next one."""
+        ends = [*(since for since, _ in self.made[1:]), None]
+        return [Period(since, to, view) for (since, view), to in zip(self.made, ends, strict=False)]
+
+    def are_followed_by(self, known: Sequence[Fact]) -> bool:
+        """Whether these facts are those that it was made of, and some more at the end."""
+        return len(known) >= len(self.known) and all(
+            (one.position, one.effective_us, one.retracted_by)
+            == (other.position, other.effective_us, other.retracted_by)
+            for one, other in zip(self.known, known, strict=False)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,24 +112,29 @@ class Projection(Generic[View]):
             view = self.step(view, fact)
         return self._time.at(view, as_of_us) if self._time and as_of_us is not None else view
 
-    def periods(self, subject_id: str, known: Iterable[Fact]) -> list[Period[View]]:
+    def periods(self, subject_id: str, known: Sequence[Fact]) -> list[Period[View]]:
         """The views in turn, each with the stretch of valid time over which it held."""
-        changes: list[tuple[int, View]] = []
-        view = self.begin(subject_id)
-        for fact in known:
+        found = self.changes(subject_id, known).stretches()
+        return [part for whole in found for part in self.passing(whole)]
+
+    def changes(
+        self, subject_id: str, known: Sequence[Fact], before: "Changes[View] | None" = None
+    ) -> "Changes[View]":
+        """The views in turn, without what passing time makes of them.
+
+        `before`: those of all but the last of these facts, to go on from.
+        """
+        made = list(before.made) if before else []
+        view = before.view if before else self.begin(subject_id)
+        for fact in known[len(before.known) :] if before else known:
             after = self.step(view, fact)
             if after == view:
                 continue
             view = after
-            if changes and changes[-1][0] == fact.effective_us:
-                changes.pop()
-            changes.append((fact.effective_us, view))
-        ends = [*(since for since, _ in changes[1:]), None]
-        return [
-            period
-            for (since, view), to in zip(changes, ends, strict=False)
-            for period in self._passing(Period(since, to, view))
-        ]
+            if made and made[-1][0] == fact.effective_us:
+                made.pop()
+            made.append((fact.effective_us, view))
+        return Changes(known, made, view)
 
     def begin(self, subject_id: str) -> View:
         """The view before any fact."""
@@ -127,7 +154,7 @@ class Projection(Generic[View]):
         step = self._steps.get(fact.kind)
         return step(view, fact.body, fact) if step else view
 
-    def _passing(self, whole: Period[View]) -> list[Period[View]]:
+    def passing(self, whole: Period[View]) -> list[Period[View]]:
         """A period in the parts that passing time makes of it."""
         if self._time is None:
             return [whole]

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from projections.casework import Casework, casework
-from projections.clocks import Clocks, clocks, passing
+from projections.clocks import Clocks, clocks
 from projections.custody import custody
 from projections.custody_view import Custody
 from projections.family import Family, family
@@ -31,8 +31,6 @@ class Record:
     custody: Custody = Custody("")  # noqa: RUF009  # frozen, as the others
     family: Family = Family("")  # noqa: RUF009
     separation: Separations = Separations("")  # noqa: RUF009
-    clocks: Clocks = Clocks("")  # noqa: RUF009
-    casework: Casework = Casework("")  # noqa: RUF009
     at_us: int = 0
     """The instant that she is looked at."""
     noted: tuple[Noted, ...] = ()
@@ -56,19 +54,29 @@ class Record:
         """Whether she is known to be under 18, or of unknown age and treated as a child."""
         born = self.identity.born
         if born is None:
-            return self.clocks.is_treated_as_child
+            return self.identity.treated_as_child
         return born.years(self.at_us)[0] < 18  # noqa: PLR2004  # she may be: see projections.age
 
 
 def at(view: Record, at_us: int) -> Record:
     """The person at an instant."""
-    return replace(view, at_us=at_us, clocks=passing.at(view.clocks, at_us))
+    return replace(view, at_us=at_us)
 
 
 PARTS: dict[str, Projection[Any]] = {
     "custody": custody,
     "family": family,
     "separation": separation,
-    "clocks": clocks,
-    "casework": casework,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Duties:
+    """What is owed to one person by a certain time, and what agencies do about her."""
+
+    person_id: str
+    clocks: Clocks = Clocks("")  # noqa: RUF009
+    casework: Casework = Casework("")  # noqa: RUF009
+
+
+DUTY_PARTS: dict[str, Projection[Any]] = {"clocks": clocks, "casework": casework}

@@ -152,7 +152,8 @@ def _limit(
         edition=edition,
         starts=starts,
         stops=stops,
-        limit_us=int(attributes["limit_hours"]) * HOUR_US,
+        # To the last microsecond of the last day, where it is counted from a day.
+        limit_us=int(attributes["limit_hours"]) * HOUR_US - bool(earliest),
         applies_to=applies_to,
         owner=attributes["owner"],
         citation=code.source or code_lists()[STEPS].source,

@@ -13,9 +13,9 @@ from ledger.v1.custody_query_service_pb2 import (
 )
 from ledger.v1.event_pb2 import RecordedEvent
 from ledger.v1.view_pb2 import CustodyPeriod
-from projections import casework, classes, clocks, custody, family, identity, separation
+from projections import casework, classes, clocks, custody, family, identity, rules, separation
 from projections.custody_view import present as present_custody
-from projections.findings import findings
+from projections.findings import duties, findings
 from projections.history import facts
 
 
@@ -27,6 +27,7 @@ def get_person(ledger: Ledger, request: GetPersonRequest) -> GetPersonResponse:
     if not known:
         raise not_found("person_id")
     record = findings.fold(person_id, known, as_of_us)
+    owed = duties.fold(person_id, known, as_of_us)
     who = identity.present(record.identity, as_of_us)
     return GetPersonResponse(
         person_id=person_id,
@@ -42,13 +43,13 @@ def get_person(ledger: Ledger, request: GetPersonRequest) -> GetPersonResponse:
         links=family.present(family.family.fold(person_id, known)).links,
         clocks=[
             clocks.present(person_id, one)
-            for one in record.clocks.applying()
+            for one in owed.clocks.applying()
             if one.limit.applies_to != "child"
         ],
-        findings=findings_of(ledger, record, moment),
-        cases=casework.present_cases(record.casework, record.clocks),
-        contacts=casework.present_contacts(record.casework),
-        information_requests=casework.present_requests(record.casework),
+        findings=[*findings_of(ledger, record, moment), *rules.judge_duties(owed)],
+        cases=casework.present_cases(owed.casework, owed.clocks),
+        contacts=casework.present_contacts(owed.casework),
+        information_requests=casework.present_requests(owed.casework),
         classes=classes.present(classes.classes.fold(person_id, known, as_of_us)),
         stamp=ledger.stamp(moment.size, as_of_us),
     )

@@ -22,7 +22,7 @@ from ledger.v1.view_pb2 import Finding, LikelyFamily, LikelyMember, PersonFindin
 from projections import rules
 from projections.codes import codes_of
 from projections.encounter import TOGETHER, encounter
-from projections.findings import CANDIDATE, QUEUE, findings
+from projections.findings import CANDIDATE, QUEUE, duties, findings
 from projections.holders import NUMBERED, holders
 from projections.likeness import likely_families
 from projections.likewise import ALIKE, RULE, likewise
@@ -58,7 +58,8 @@ class _Queue(Source[list[Finding]]):
     """The queue of a rule that looks at one record alone, from the tables."""
 
     def __init__(self, ledger: Ledger, rule_code: str) -> None:
-        self._tables = Tables(ledger, findings, [f"{QUEUE}{rule_code}"])
+        projection: Projection[Any] = duties if rule_code in rules.DUTIES else findings
+        self._tables = Tables(ledger, projection, [f"{QUEUE}{rule_code}"])
 
     def page(self, moment: Moment, after: str, limit: int) -> Rows[list[Finding]]:
         """See Source."""
@@ -76,7 +77,9 @@ def list_queues(ledger: Ledger, request: ListQueuesRequest) -> ListQueuesRespons
     """Every queue with its count. Raises PROJECTION_BEHIND, and as `Ledger.moment` does."""
     moment = ledger.moment(request.basis)
     periods, at = ledger.populations.periods, (moment.as_of_us, moment.size)
-    counts = ask(ledger, findings, moment, lambda live: periods.counts(live, QUEUE, *at))
+    counts: dict[str, int] = {}
+    for tables in (findings, duties):
+        counts |= ask(ledger, tables, moment, lambda live: periods.counts(live, QUEUE, *at))
     queues = []
     for code in codes_of("finding").values():
         count = counts.get(f"{QUEUE}{code.code}", 0)

@@ -95,7 +95,8 @@ def locate_relatives(ledger: Ledger, request: LocateRelativesRequest) -> LocateR
     response = LocateRelativesResponse(
         custody=present_custody(record.custody), stamp=ledger.stamp(moment.size, moment.as_of_us)
     )
-    contacts = casework.present_contacts(record.casework)
+    spoken_of = casework.casework.fold(person_id, known, moment.as_of_us)
+    contacts = casework.present_contacts(spoken_of)
     for relative_id in relatives:
         located = LocatedRelative(
             person_id=relative_id,

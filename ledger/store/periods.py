@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from ledger.store.database import Database
 from ledger.store.entries import chunks
 from ledger.store.generations import Generation
-from ledger.store.tables import period
+from ledger.store.tables import IS_LONG, IS_SHORT, period
 from projections.belief import HORIZON_US, OPEN, Belief, Membership
 
 BUCKETS = 256
@@ -216,7 +216,7 @@ class Periods:
     def _holding(
         self, of: Generation, meant: sa.ColumnElement[bool], as_of_us: int, size: int
     ) -> sa.CompoundSelect[Any]:
-        """Those that hold as of an instant, known at a size: ended ones, and ones without end."""
+        """Those that hold as of an instant, known at a size: short ones, and long ones."""
         columns = sa.select(period.c.population, period.c.subject, period.c.state).where(
             *self._of(of),
             meant,
@@ -227,9 +227,9 @@ class Periods:
         ended = columns.where(
             period.c.valid_from > as_of_us - HORIZON_US,
             period.c.valid_to > as_of_us,
-            period.c.valid_to < _OPEN,
+            IS_SHORT,
         )
-        return sa.union_all(ended, columns.where(period.c.valid_to == _OPEN))
+        return sa.union_all(ended, columns.where(IS_LONG, period.c.valid_to > as_of_us))
 
     def _of(self, of: Generation) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
         return period.c.log == self._log, period.c.generation == of.number

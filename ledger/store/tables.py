@@ -7,7 +7,7 @@ Instants are microseconds since 1970-01-01 UTC. No sequences, triggers or types 
 
 import sqlalchemy as sa
 
-from projections.belief import OPEN
+from projections.belief import LONG_US, OPEN
 
 # Compared byte by byte on every database, so that pages come in one order everywhere.
 NAME = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
@@ -98,16 +98,20 @@ period = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# A period without an end is longer than any horizon, so the range over `valid_from` misses it.
-# These are found by what is still believed of them.
+# In the words of the index: a partial index is not matched by a parameter.
+IS_LONG = sa.text(f"valid_to > valid_from + {LONG_US}")
+IS_SHORT = sa.text(f"valid_to <= valid_from + {LONG_US}")
+
+# A long period, or one without an end, is longer than any horizon, so the range over `valid_from`
+# misses it. These are found by what is still believed of them.
 sa.Index(
-    "period_open",
+    "period_long",
     period.c.log,
     period.c.generation,
     period.c.population,
     period.c.known_to,
-    sqlite_where=period.c.valid_to == OPEN,
-    postgresql_where=period.c.valid_to == OPEN,
+    sqlite_where=IS_LONG,
+    postgresql_where=IS_LONG,
 )
 # Catching up closes what is still believed of a subject.
 sa.Index(
