@@ -48,7 +48,7 @@ def present_cases(view: Casework, clocks: Clocks) -> list[ReunificationCase]:
             agency=one.body.agency,
         )
         message.opened_time.FromMicroseconds(one.opened_us)
-        for clock in clocks.applying():
+        for clock in clocks.clocks:
             if clock.limit.applies_to != "child" or clock.key != one.body.case_id:
                 continue
             step = ReunificationStep(

@@ -19,7 +19,7 @@ from projections import age
 from projections.age import Born
 from projections.history import Fact
 from projections.identity import Identity, identity
-from projections.projection import Projection, Time
+from projections.projection import Projection
 from projections.subjects import principals
 from projections.time_limit import TimeLimit, messages, starts, stops, time_limits
 
@@ -30,7 +30,7 @@ INDETERMINATE = ClockState.CLOCK_STATE_INDETERMINATE
 
 # Where one of these is recorded before the start, what the clock waits for is there already.
 _ARRIVALS = frozenset({"Placed", "TransferArrived", "ReferredToOrr"})
-_LIMITS = {one.code: one for one in time_limits()}
+LIMITS = {one.code: one for one in time_limits()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Clock:
     @property
     def limit(self) -> TimeLimit:
         """Its rule."""
-        return _LIMITS[self.code]
+        return LIMITS[self.code]
 
     @property
     def due_us(self) -> int:
@@ -78,13 +78,27 @@ class Clock:
         if self.stop:
             return self
         state = self._state(at_us, at_us, RUNNING)
-        return self if state == self.state else replace(self, state=state)
+        return self if state == self.state else self._with(None, state)
 
     def stopped(self, stop: Stop | None) -> "Clock":
         """The clock after a stop."""
         if stop is None:
             return self
-        return replace(self, stop=stop, state=self._state(stop.from_us, stop.to_us - 1, MET))
+        return self._with(stop, self._state(stop.from_us, stop.to_us - 1, MET))
+
+    def _with(self, stop: Stop | None, state: ClockState.ValueType) -> "Clock":
+        # Written out because it is done for every clock at every turn, and `replace` is slow.
+        return Clock(
+            self.code,
+            self.key,
+            self.owner_agency,
+            self.start_event_id,
+            self.from_us,
+            self.to_us,
+            stop,
+            self.exceptional_event_ids,
+            state,
+        )
 
     def _state(self, first: int, last: int, in_time: ClockState.ValueType) -> ClockState.ValueType:
         """How it stands when it ended, or is looked at, between two instants."""
@@ -103,9 +117,17 @@ class Clocks:
     arrived: tuple[tuple[tuple[str, str], Stop], ...] = ()
     """For clocks that do not run what would have stopped them."""
 
-    def applying(self) -> Iterator[Clock]:
-        """The clocks whose rule is for somebody like her."""
-        return (one for one in self.clocks if self._is_meant(one))
+    def turns(self) -> Iterator[int]:
+        """The instants at which one of them runs out."""
+        for one in self.clocks:
+            if one.stop is None:
+                yield from (one.due_us + 1, one.latest_due_us)
+
+    def at(self, at_us: int) -> "Clocks":
+        """The clocks that are for somebody like her, as they stand at an instant."""
+        return replace(
+            self, clocks=tuple(one.at(at_us) for one in self.clocks if self._is_meant(one))
+        )
 
     def _is_meant(self, one: Clock) -> bool:
         applies_to = one.limit.applies_to
@@ -125,23 +147,10 @@ def _is_for(applies_to: str, born: Born | None, at_us: int, *, treated_as_child:
     return {"minor_under_5": can_be_tender, "minor_from_5": not can_be_tender}.get(applies_to, True)
 
 
-def _turns(view: Clocks) -> Iterator[int]:
-    for one in view.clocks:
-        if one.stop is None:
-            yield from (one.due_us + 1, one.latest_due_us)
-
-
-def _at(view: Clocks, at_us: int) -> Clocks:
-    return replace(view, clocks=tuple(one.at(at_us) for one in view.clocks))
-
-
-passing = Time(_turns, _at)
-
-
 def populations(view: Clocks) -> dict[str, Message]:
     """Those of whom a clock stands in one way."""
     found: dict[str, PersonClocks] = {}
-    for one in view.applying():
+    for one in view.clocks:
         if one.limit.applies_to != "child":
             name = by_state(one.code, one.state)
             found.setdefault(name, PersonClocks()).clocks.append(present(view.person_id, one))
@@ -155,7 +164,7 @@ def by_state(code: str, state: ClockState.ValueType) -> str:
 
 @lru_cache(maxsize=4096)
 def present(person_id: str, one: Clock) -> ClockMessage:
-    """A clock in the words; to be copied, not changed."""
+    """A clock in the words, without the citation of its rule; to be copied, not changed."""
     message = ClockMessage(
         clock_code=one.code,
         edition=one.limit.edition,
@@ -164,7 +173,6 @@ def present(person_id: str, one: Clock) -> ClockMessage:
         start_event_id=one.start_event_id,
         owner_agency=one.owner_agency,
         exceptional_event_ids=one.exceptional_event_ids,
-        citation=one.limit.citation,
     )
     message.start_time.FromMicroseconds(one.from_us)
     message.latest_start_time.FromMicroseconds(one.to_us - 1)
@@ -176,15 +184,7 @@ def present(person_id: str, one: Clock) -> ClockMessage:
     return message
 
 
-clocks = Projection(
-    "clocks",
-    Clocks,
-    subject="person",
-    version=1,
-    populations=populations,
-    time=passing,
-    parts={"child": identity},
-)
+clocks = Projection("clocks", Clocks, subject="person", version=1, parts={"child": identity})
 
 
 def _tick(view: Clocks, body: Message, fact: Fact) -> Clocks:

@@ -100,14 +100,6 @@ class Family:
         return self.standing(link.relative_id).status if link.stands else RETRACTED
 
 
-@dataclass(frozen=True, slots=True)
-class FamilyGroup:
-    """Those ever recorded as members of one family."""
-
-    family_id: str
-    member_ids: tuple[str, ...] = ()
-
-
 def present(view: Family) -> FamilyMember:
     """The view in the words."""
     return FamilyMember(
@@ -130,9 +122,6 @@ def _present_link(view: Family, link: Link) -> FamilyLink:
 
 
 family = Projection("family", Family, subject="person", version=2, sees_retracted=True)
-family_group = Projection(
-    "family_group", FamilyGroup, subject="family", version=2, sees_retracted=True
-)
 
 
 @family.on(RelationshipAsserted)
@@ -247,11 +236,6 @@ def _(view: Family, body: RelationshipDisputed, fact: Fact) -> Family:
 @family.on(RelationshipDisproved)
 def _(view: Family, body: RelationshipDisproved, fact: Fact) -> Family:
     return _find_out(view, _other(view, body), fact, DISPROVED)
-
-
-@family_group.on(FamilyGroupFormed, FamilyGroupReclassified)
-def _(view: FamilyGroup, body: FamilyGroupFormed, _fact: Fact) -> FamilyGroup:
-    return replace(view, member_ids=tuple(dict.fromkeys((*view.member_ids, *body.member_ids))))
 
 
 def _other(view: Family, body: Message) -> str:

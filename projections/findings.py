@@ -24,8 +24,7 @@ from ledger.v1.custody_pb2 import (
     WellbeingCallMade,
 )
 from ledger.v1.view_pb2 import Finding, PersonFindings
-from projections import age, codes, rules
-from projections.clocks import passing
+from projections import age, clocks, codes, rules
 from projections.custody_view import HELD, ORR
 from projections.history import Fact
 from projections.projection import Projection, Time
@@ -51,8 +50,8 @@ def populations(view: Record) -> dict[str, Message]:
 
 
 def owed(view: Duties) -> dict[str, Message]:
-    """Those to whom something is owed that is overdue."""
-    return dict(_by_queue(rules.judge_duties(view)))
+    """Those of whom a clock stands in one way, and those to whom something is overdue."""
+    return {**clocks.populations(view.clocks), **_by_queue(rules.judge_duties(view))}
 
 
 def _by_queue(found: Iterable[Finding]) -> dict[str, PersonFindings]:
@@ -68,14 +67,6 @@ def _birthdays(view: Record) -> Iterator[int]:
     if born := view.identity.born:
         yield born.birthday(born.earliest, age.TENDER_YEARS)
         yield born.birthday(born.latest, age.ADULT_YEARS)
-
-
-def _run_out(view: Duties) -> Iterator[int]:
-    return (one.latest_due_us for one in view.clocks.clocks if one.stop is None)
-
-
-def _duties_at(view: Duties, at_us: int) -> Duties:
-    return replace(view, clocks=passing.at(view.clocks, at_us))
 
 
 # The rules are data: another edition of them is another meaning.
@@ -96,7 +87,10 @@ duties = Projection(
     subject="person",
     version=VERSION,
     populations=owed,
-    time=Time(_run_out, _duties_at),
+    time=Time(
+        lambda view: view.clocks.turns(),
+        lambda view, at_us: replace(view, clocks=view.clocks.at(at_us)),
+    ),
     parts=DUTY_PARTS,
 )
 

@@ -14,6 +14,7 @@ import grpc
 import pytest
 from conftest import STORES
 from events import MINUTE, event, id_of
+from examples import CASE, LIST, NUMBER, REQUEST, TRANSFER, citation, every_kind
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
@@ -859,37 +860,7 @@ def test_bad_input_is_refused_by_name_and_nothing_of_it_is_kept_or_repeated(
 
 # Every field of its kind, found through the descriptors.
 
-EVERY_KIND = [
-    PersonRegistered(person_id=NEWCOMER, nationality_text="Honduras"),
-    IdentifierAsserted(person_id=NEWCOMER, scheme="A_NUMBER", value="201987654"),
-    RelationshipAsserted(
-        person_id=NEWCOMER,
-        relative_id=KNOWN,
-        kind=RelationshipKind.RELATIONSHIP_KIND_BIOLOGICAL_PARENT,
-    ),
-    FamilyGroupFormed(family_id=id_of("f"), member_ids=[NEWCOMER], external_number="FMU 17"),
-    Apprehended(person_ids=[NEWCOMER], agency="CBP", place=Place(name="Rio Grande Valley")),
-    BookedIn(person_id=NEWCOMER, agency="CBP", facility=Place(name=PLACE)),
-    BookedOut(person_id=NEWCOMER, agency="CBP", facility=Place(name=PLACE)),
-    TransferDeparted(
-        transfer_id=id_of("t"), person_ids=[NEWCOMER], from_agency="CBP", to_agency="ORR"
-    ),
-    TransferArrived(transfer_id=id_of("t"), person_ids=[NEWCOMER], agency="ORR"),
-    Separated(
-        child_id=NEWCOMER,
-        adult_ids=[KNOWN],
-        reason_codes=["ZERO_TOLERANCE"],
-        reason_text="as it was written",
-        agency="CBP",
-    ),
-    ReferredToOrr(child_id=NEWCOMER, referring_agency="CBP"),
-    Placed(child_id=NEWCOMER, agency="ORR", facility=Place(name="Shelter")),
-    Released(
-        person_id=NEWCOMER, agency="ORR", reason_code="SPONSOR_PARENT_OR_GUARDIAN", sponsor_id=KNOWN
-    ),
-    Reunified(child_id=NEWCOMER, adult_ids=[KNOWN], agency="ORR"),
-    Retracted(retracted_event_id=id_of("kept"), reason_text="it was not so"),
-]
+EVERY_KIND = every_kind()
 
 
 def test_there_is_a_good_event_of_every_kind(sender: Sender) -> None:

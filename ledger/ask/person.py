@@ -1,6 +1,7 @@
 """One person: all that is known of her, and how it came about."""
 
 from ledger.ask.known import PERSON, known_of, not_found, same_people
+from ledger.ask.population import cited
 from ledger.ask.relatives import findings_of
 from ledger.ledger import Ledger
 from ledger.store.records import records
@@ -42,8 +43,8 @@ def get_person(ledger: Ledger, request: GetPersonRequest) -> GetPersonResponse:
         separations=separation.present(record.separation).separations,
         links=family.present(family.family.fold(person_id, known)).links,
         clocks=[
-            clocks.present(person_id, one)
-            for one in owed.clocks.applying()
+            cited(clocks.present(person_id, one))
+            for one in owed.clocks.clocks
             if one.limit.applies_to != "child"
         ],
         findings=[*findings_of(ledger, record, moment), *rules.judge_duties(owed)],

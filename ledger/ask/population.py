@@ -35,6 +35,7 @@ from projections import classes, clocks, custody, publication, separation
 from projections.age import born_of
 from projections.codes import codes_of
 from projections.custody_view import by_agency, by_facility
+from projections.findings import duties
 from projections.time_limit import HOUR_US
 
 STATES = (clocks.RUNNING, clocks.MET, clocks.MISSED, clocks.INDETERMINATE)
@@ -166,11 +167,11 @@ def list_clocks(ledger: Ledger, request: ListClocksRequest) -> ListClocksRespons
         bound = moment.as_of_us + request.within_hours * HOUR_US
         found: dict[str, list[Clock]] = {}
         for person_id, state in ask(
-            ledger, clocks.clocks, moment, lambda live: periods.all(live, wanted, *at)
+            ledger, duties, moment, lambda live: periods.all(live, wanted, *at)
         ):
             for one in PersonClocks.FromString(state).clocks:
                 if not request.HasField("within_hours") or _due(one) <= bound:
-                    found.setdefault(person_id, []).append(one)
+                    found.setdefault(person_id, []).append(cited(one))
         return list(found.items())
 
     page = turn_page(ledger, request, Whole(compute))
@@ -180,6 +181,13 @@ def list_clocks(ledger: Ledger, request: ListClocksRequest) -> ListClocksRespons
         next_page_token=page.next_token,
         stamp=ledger.stamp(page.moment.size, page.moment.as_of_us),
     )
+
+
+def cited(one: Clock) -> Clock:
+    """The clock with what its limit follows from; the tables do not repeat that in every row."""
+    made = Clock(citation=clocks.LIMITS[one.clock_code].citation)
+    made.MergeFrom(one)
+    return made
 
 
 def _due(one: Clock) -> int:

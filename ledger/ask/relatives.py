@@ -13,7 +13,7 @@ from ledger.v1.custody_query_service_pb2 import (
     LocateRelativesResponse,
 )
 from ledger.v1.view_pb2 import FamilyMember, Finding
-from projections import casework, family, rules
+from projections import casework, family, family_group, rules
 from projections.custody_view import present as present_custody
 from projections.family_unit import unit_of
 from projections.findings import findings
@@ -32,7 +32,7 @@ def get_family(ledger: Ledger, request: GetFamilyRequest) -> GetFamilyResponse:
         known = known_of(ledger, "family", [request.family_id], moment.size)[request.family_id]
         if not known:
             raise not_found("family_id")
-        nearest = list(family.family_group.fold(request.family_id, known).member_ids)
+        nearest = list(family_group.family_group.fold(request.family_id, known).member_ids)
     seen = set(nearest)
     removes = 0
     while nearest:

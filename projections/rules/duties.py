@@ -41,7 +41,5 @@ def request_unanswered(duties: Duties) -> Iterator[Noted]:
 def _missed(duties: Duties) -> Iterator[Clock]:
     """The clocks that were missed, and that no exceptional circumstances explain."""
     return (
-        one
-        for one in duties.clocks.applying()
-        if one.state == MISSED and not one.exceptional_event_ids
+        one for one in duties.clocks.clocks if one.state == MISSED and not one.exceptional_event_ids
     )
