@@ -11,7 +11,7 @@ from ledger.ask.citation import citation_of
 from ledger.ask.known import PERSON, people
 from ledger.errors import LedgerError
 from ledger.ledger import Ledger, Moment
-from ledger.pages import ask
+from ledger.members import Members
 from ledger.store.records import Read, of_all, read_linked
 from ledger.v1.event_pb2 import Entry, Event
 from ledger.v1.view_pb2 import Finding
@@ -19,8 +19,8 @@ from projections import rules
 from projections.findings import duties, findings
 from projections.history import Fact, facts
 from projections.holders import NUMBERED, holders
-from projections.identifiers import is_shared, mark_of
-from projections.record import Noted, Record
+from projections.identifiers import is_shared, is_single, mark, normalized, slips
+from projections.record import Noted, Record, may_be_same
 from projections.subjects import body_of, subjects_of
 
 Known = dict[str, list[Fact]]
@@ -49,7 +49,7 @@ def causes(ledger: Ledger, events: Sequence[Event], size: int) -> list[Finding] 
     there = {_key(one) for one in _judge(before, others, known_before, now)}
     judged = _judge(after, others, known_after, now)
     found = [one for one in judged if _key(one) not in there]
-    found += _conflicts(ledger, events, Moment(now, size))
+    found += _unclear(ledger, events, after, Moment(now, size))
     found += _unknown(ledger, events)
     found += _not_reproduced(ledger, events, size)
     return [_placed(one, events) for one in found]
@@ -112,28 +112,50 @@ def _key(one: Finding) -> tuple[str, str, str, tuple[str, ...]]:
     return (one.rule_code, one.person_id, one.event_id, tuple(one.known))
 
 
-def _conflicts(ledger: Ledger, events: Sequence[Event], moment: Moment) -> Iterator[Finding]:
-    """The numbers that are asserted of one person and are another's."""
+def _unclear(
+    ledger: Ledger, events: Sequence[Event], records: Mapping[str, Record], moment: Moment
+) -> Iterator[Finding]:
+    """The numbers that are asserted of one person and are another's, or nearly."""
     asserted = [
         (event, event.identifier_asserted)
         for event in events
         if event.WhichOneof("fact") == "identifier_asserted"
         and not is_shared(event.identifier_asserted.scheme)
     ]
+    wanted = {_held_by(body.scheme, body.value, body.issuer_text) for _, body in asserted}
+    near = {
+        _held_by(body.scheme, slip, ""): event
+        for event, body in asserted
+        if is_single(body.scheme)
+        for slip in slips(normalized(body.scheme, body.value))
+    }
     if not asserted:
         return
-    wanted = sorted({f"{NUMBERED}{mark_of(body)}" for _, body in asserted})
-    periods, at = ledger.populations.periods, (moment.as_of_us, moment.size)
-    held = ask(ledger, holders, moment, lambda live: periods.members(live, wanted, *at))
+    held = Members(ledger, holders, moment).each(sorted({*wanted, *near}))
     having = {name: {person_id for person_id, _ in some} for name, some in held.items()}
     for _, body in asserted:
-        having.setdefault(f"{NUMBERED}{mark_of(body)}", set()).add(body.person_id)
+        name = _held_by(body.scheme, body.value, body.issuer_text)
+        having.setdefault(name, set()).add(body.person_id)
     for event, body in asserted:
-        others = having[f"{NUMBERED}{mark_of(body)}"] - {body.person_id}
-        if others:
-            field = "identifier_asserted.value"
-            noted = Noted("IDENTIFIER_CONFLICT", event.event_id, field, tuple(sorted(others)))
-            yield rules.present(body.person_id, noted)
+        name = _held_by(body.scheme, body.value, body.issuer_text)
+        if others := having[name] - {body.person_id}:
+            yield _of_number("IDENTIFIER_CONFLICT", event, others)
+    for name in near.keys() & having.keys():
+        event = near[name]
+        mine = records[event.identifier_asserted.person_id]
+        found = people(ledger, having[name] - {mine.person_id}, moment)
+        alike = {one for one, theirs in found.items() if may_be_same(mine, theirs)}
+        if alike:
+            yield _of_number("IDENTIFIER_NEAR_MISS", event, alike)
+
+
+def _held_by(scheme: str, value: str, issuer_text: str) -> str:
+    return f"{NUMBERED}{mark(scheme, value, issuer_text)}"
+
+
+def _of_number(rule_code: str, event: Event, others: set[str]) -> Finding:
+    noted = Noted(rule_code, event.event_id, "identifier_asserted.value", tuple(sorted(others)))
+    return rules.present(event.identifier_asserted.person_id, noted)
 
 
 def _unknown(ledger: Ledger, events: Sequence[Event]) -> Iterator[Finding]:

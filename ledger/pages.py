@@ -11,8 +11,8 @@ from google.protobuf.message import DecodeError, Message
 
 from ledger.entry import is_id, is_time
 from ledger.errors import LedgerError, refuse
-from ledger.ledger import CATCH_UP_WAIT_S, Ledger, Moment
-from ledger.store.generations import Generation
+from ledger.ledger import Ledger, Moment
+from ledger.members import Members
 from ledger.v1.basis_pb2 import PageToken
 from ledger.v1.error_pb2 import ErrorReason
 from projections.projection import Projection
@@ -20,7 +20,6 @@ from projections.projection import Projection
 PAGE_DEFAULT = 100
 PAGE_MAX = 1_000
 
-Answer = TypeVar("Answer")
 Item = TypeVar("Item")
 Rows = list[tuple[str, Item]]
 
@@ -47,34 +46,26 @@ class Page(Generic[Item]):
 
 
 @dataclass(frozen=True, slots=True)
-class Tables:
-    """Those in any of some populations, from the tables, by subject id; the item is the state."""
+class Tables(Generic[Item]):
+    """Those in any of some populations, from the tables, by subject id."""
 
     ledger: Ledger
     projection: Projection[Any]
     wanted: Sequence[str]
+    read: Callable[[bytes], Item]
+    """The item that a state is."""
 
-    def page(self, moment: Moment, after: str, limit: int) -> Rows[bytes]:
+    def page(self, moment: Moment, after: str, limit: int) -> Rows[Item]:
         """See Source."""
-        periods = self.ledger.populations.periods
-        return ask(
-            self.ledger,
-            self.projection,
-            moment,
-            lambda live: periods.page(
-                live, self.wanted, moment.as_of_us, moment.size, after, limit
-            ),
-        )
+        states = self._at(moment).page(self.wanted, after, limit)
+        return [(subject_id, self.read(state)) for subject_id, state in states]
 
     def count(self, moment: Moment) -> int:
         """See Source."""
-        periods = self.ledger.populations.periods
-        return ask(
-            self.ledger,
-            self.projection,
-            moment,
-            lambda live: periods.count(live, self.wanted, moment.as_of_us, moment.size),
-        )
+        return self._at(moment).count(self.wanted)
+
+    def _at(self, moment: Moment) -> Members:
+        return Members(self.ledger, self.projection, moment)
 
 
 class Whole(Generic[Item]):
@@ -101,16 +92,6 @@ class Whole(Generic[Item]):
         if self._rows is None:
             self._rows = self._compute(moment)
         return self._rows
-
-
-def ask(
-    ledger: Ledger,
-    projection: Projection[Any],
-    moment: Moment,
-    question: Callable[[Generation], Answer],
-) -> Answer:
-    """What the tables of a projection answer. Raises PROJECTION_BEHIND."""
-    return ledger.populations.ask(projection.name, moment.size, CATCH_UP_WAIT_S, question)
 
 
 def turn_page(ledger: Ledger, request: Any, source: Source[Item]) -> Page[Item]:

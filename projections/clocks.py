@@ -205,6 +205,7 @@ def _tick(view: Clocks, body: Message, fact: Fact) -> Clocks:
             not is_running
             and any(pattern.fits(body) for pattern in limit.starts)
             and limit.is_in_force(fact.start_us)
+            and limit.can_be_told(fact.edition)
         ):
             started = Clock(
                 code=limit.code,

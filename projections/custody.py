@@ -203,7 +203,9 @@ def _(view: Custody, body: Released, fact: Fact) -> Custody:
 
 @custody.on(Absconded, Died, Removed)
 def _(view: Custody, body: Absconded | Died | Removed, fact: Fact) -> Custody:
-    # Whoever says so saw it: another agency that is recorded as holding her has her no more.
+    # As with a release: one who does not hold her cannot strike her off the roster of those who do.
+    if _is_elsewhere(view, body.agency):
+        return _contradicted(view, fact)
     return _end(view, fact, body.agency, _ENDS[fact.kind])
 
 

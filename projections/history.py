@@ -51,11 +51,15 @@ class Fact:
         stated = self.event.valid_time
         return unit_end_us(start_us(stated), stated.precision, stated.zone)
 
+    @property
+    def edition(self) -> str:
+        """The edition of the words that the source wrote in, as a date."""
+        return self.event.vocabulary or f"{from_us(self.record_us):%Y-%m-%d}"
+
     def collects(self, field: str) -> bool:
         """Whether the words that the source wrote in had this field of the body (R-17)."""
-        edition = self.event.vocabulary or f"{from_us(self.record_us):%Y-%m-%d}"
         added = self.body.DESCRIPTOR.fields_by_name[field].GetOptions().Extensions[since]
-        return bool(edition >= added)
+        return bool(self.edition >= added)
 
 
 @cache

@@ -5,7 +5,9 @@ normal form, and is compared as it is.
 """
 
 import re
+from collections.abc import Iterator
 from hashlib import sha256
+from string import digits
 
 from ledger.v1.identity_pb2 import IdentifierAsserted
 from projections.codes import codes_of
@@ -22,9 +24,9 @@ def normalized(scheme: str, value: str) -> str:
     """
     bare = re.sub(r"[^0-9A-Za-z]", "", value).upper()
     if scheme == "A_NUMBER":
-        digits = bare.removeprefix("A")
-        is_one = digits.isdecimal() and A_NUMBER_DIGITS - 2 <= len(digits) <= A_NUMBER_DIGITS
-        bare = digits.zfill(A_NUMBER_DIGITS) if is_one else ""
+        number = bare.removeprefix("A")
+        is_one = number.isdecimal() and A_NUMBER_DIGITS - 2 <= len(number) <= A_NUMBER_DIGITS
+        bare = number.zfill(A_NUMBER_DIGITS) if is_one else ""
     elif scheme in ("USMS", "BOP"):
         bare = f"{bare[:_USMS_FIRST]}-{bare[_USMS_FIRST:]}"
     pattern = _attribute(scheme, "pattern")
@@ -39,6 +41,20 @@ def is_shared(scheme: str) -> bool:
 def is_single(scheme: str) -> bool:
     """Whether one person has as a rule one number of the scheme."""
     return _attribute(scheme, "single") == "True"
+
+
+def slips(number: str) -> Iterator[str]:
+    """The numbers that one slip of a finger makes of one: a digit wrong, or two changed over.
+
+    A number without a check digit cannot show it by itself (Damerau 1964: most slips are these).
+    """
+    for i, digit in enumerate(number):
+        if not digit.isdecimal():
+            continue
+        yield from (f"{number[:i]}{other}{number[i + 1 :]}" for other in digits if other != digit)
+        following = number[i + 1 : i + 2]
+        if following.isdecimal() and following != digit:
+            yield f"{number[:i]}{following}{digit}{number[i + 2 :]}"
 
 
 def mark(scheme: str, value: str, issuer_text: str) -> str:

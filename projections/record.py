@@ -63,6 +63,25 @@ def at(view: Record, at_us: int) -> Record:
     return replace(view, at_us=at_us)
 
 
+def may_be_same(one: Record, other: Record) -> bool:
+    """Whether nothing that is claimed of two persons tells them apart: birth, nationality, sex."""
+    mine, theirs = one.identity, other.identity
+    if other.person_id in mine.distinct_ids:
+        return False
+    if mine.born and theirs.born and mine.born.meet(theirs.born) is None:
+        return False
+    return all(
+        not said_of_one or not said_of_other or bool(said_of_one & said_of_other)
+        for said_of_one, said_of_other in zip(_claimed(mine), _claimed(theirs), strict=True)
+    )
+
+
+def _claimed(identity: Identity) -> tuple[set[str], set[str]]:
+    bodies = [body for _, body in identity.claims]
+    nationalities = {" ".join(body.nationality_text.split()).casefold() for body in bodies}
+    return nationalities - {""}, {str(body.sex) for body in bodies if body.sex}
+
+
 PARTS: dict[str, Projection[Any]] = {
     "custody": custody,
     "family": family,

@@ -16,6 +16,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from ledger.v1.event_pb2 import Event
 from ledger.v1.ledger_service_pb2 import Code
+from ledger.v1.options_pb2 import event_since
 from projections.codes import code_lists, codes_of, is_in_force
 from projections.valid_time import from_us, to_us
 
@@ -62,6 +63,8 @@ class TimeLimit:
     owner: str
     citation: str
     not_before_us: int
+    shown_by: str
+    """The kind of event that shows that it was met, where the first words did not have it."""
     of: Code
 
     @property
@@ -72,6 +75,12 @@ class TimeLimit:
     def is_in_force(self, start_us: int) -> bool:
         """Whether it was in force on the day, UTC, of an instant."""
         return is_in_force(self.of, from_us(start_us).date())
+
+    def can_be_told(self, edition: str) -> bool:
+        """Whether words of an edition had a place for what meets it: otherwise nobody can say."""
+        if not self.shown_by:
+            return True
+        return bool(edition >= _FACTS[self.shown_by].GetOptions().Extensions[event_since])
 
     def owner_of(self, start: Message) -> str:
         """The agency that has to meet it, after the event that started it."""
@@ -158,6 +167,7 @@ def _limit(
         owner=attributes["owner"],
         citation=code.source or code_lists()[STEPS].source,
         not_before_us=_midnight(date.fromisoformat(earliest)) if earliest else 0,
+        shown_by=attributes.get("shown_by", ""),
         of=code,
     )
 

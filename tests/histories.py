@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, cached_property
+from hashlib import sha256
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,21 +18,89 @@ from google.type.date_pb2 import Date
 from hypothesis import strategies as st
 
 from ledger.v1.custody_pb2 import (
+    Absconded,
+    Accompaniment,
+    AddressChanged,
     Apprehended,
     BookedIn,
     BookedOut,
+    CarriedLinks,
+    CourtAppearanceRecorded,
+    CustodialActionRecorded,
+    Died,
+    ExceptionalCircumstanceDeclared,
+    Hospitalized,
+    LocationConfirmed,
     Placed,
+    PlacementDesignated,
+    ReferredForProsecution,
     ReferredToOrr,
     Released,
+    RemovalPlanned,
+    Removed,
+    ReturnedFromProsecution,
+    ReturnedToFacility,
+    TakenToCourt,
     TransferArrived,
     TransferDeparted,
+    TransferProposed,
+    TransferRefused,
+    WellbeingCallMade,
 )
 from ledger.v1.event_pb2 import Event
-from ledger.v1.family_pb2 import FamilyGroupFormed, RelationshipAsserted, RelationshipKind
-from ledger.v1.identity_pb2 import IdentifierAsserted, PersonRegistered
-from ledger.v1.oversight_pb2 import Retracted
-from ledger.v1.place_pb2 import Place
-from ledger.v1.separation_pb2 import Reunified, Separated
+from ledger.v1.family_pb2 import (
+    FamilyGroupFormed,
+    FamilyGroupReclassified,
+    LinkEvidenceAttached,
+    MatchConfirmed,
+    MatchProposed,
+    MatchRejected,
+    RelationshipAsserted,
+    RelationshipBasis,
+    RelationshipDisproved,
+    RelationshipDisputed,
+    RelationshipKind,
+    RelationshipVerified,
+    TracingRequestFiled,
+    VerificationResult,
+)
+from ledger.v1.identity_pb2 import (
+    AgeDetermined,
+    AgeDisputed,
+    AgeResult,
+    AmendmentDecided,
+    AmendmentRequested,
+    IdentifierAsserted,
+    PersonRegistered,
+    PersonsDeclaredDistinct,
+    PersonsLinkedAsSame,
+    PersonsUnlinked,
+    SpecialNeedRecorded,
+)
+from ledger.v1.oversight_pb2 import (
+    Citation,
+    ClassMembershipDetermined,
+    InformationRequested,
+    InformationSupplied,
+    ListCertified,
+    ListReconciled,
+    NumberPublished,
+    Retracted,
+)
+from ledger.v1.place_pb2 import Address, AddressState, Place
+from ledger.v1.separation_pb2 import (
+    CommunicationOccurred,
+    NoticeState,
+    ReunificationCaseOpened,
+    ReunificationRuledOut,
+    ReunificationStepCompleted,
+    ReunificationWaived,
+    Reunified,
+    Separated,
+    SeparationAuthorized,
+    SeparationContested,
+    SeparationNotice,
+)
 from ledger.v1.time_pb2 import Precision
 
 INSTANT = Precision.PRECISION_INSTANT
@@ -41,6 +110,10 @@ MONTH = Precision.PRECISION_MONTH
 PEOPLE = [id_of(f"person-{number}") for number in range(5)]
 FAMILIES = [id_of(f"family-{number}") for number in range(2)]
 TRANSFERS = [id_of(f"transfer-{number}") for number in range(2)]
+REQUESTS = [id_of(f"request-{number}") for number in range(2)]
+CASES = [id_of(f"case-{number}") for number in range(2)]
+NUMBERS = [id_of(f"number-{number}") for number in range(2)]
+LISTS = [id_of("list-0")]
 AGENCIES = ["CBP", "ICE", "ORR", "USMS"]
 FACILITIES = ["Ursula", "Casa Padre", "CASA  padre ", "Port Isabel"]
 KINDS = [
@@ -105,6 +178,21 @@ class History:
             if _names(by_id.get(one.retracted.retracted_event_id, one), subject_id)
         ]
 
+    def record_of(self, person_id: str, size: int) -> list[tuple[int, Event]]:
+        """(position, event) of the first `size` about a person or anybody ever linked with her.
+
+        As of one person, that is: which of them are hers, what is known then must say.
+        """
+        found = {person_id}
+        before: set[str] = set()
+        while before != found:
+            before = set(found)
+            for one in before:
+                for _, other in self.about(one, size):
+                    found |= {*other.persons_linked_as_same.person_ids}
+        about = {position: one for who in found for position, one in self.about(who, size)}
+        return sorted(about.items())
+
     def voided(self, size: int) -> set[str]:
         """The ids of the events that one of the first `size` retracts."""
         return {one.retracted.retracted_event_id for one in self.events[:size]} - {""}
@@ -121,7 +209,15 @@ def _names(one: Event, subject_id: str) -> bool:
 
 _SHORT = {
     name: f"{kind}{number}"
-    for kind, known in (("person-", PEOPLE), ("family-", FAMILIES), ("transfer-", TRANSFERS))
+    for kind, known in (
+        ("person-", PEOPLE),
+        ("family-", FAMILIES),
+        ("transfer-", TRANSFERS),
+        ("request-", REQUESTS),
+        ("case-", CASES),
+        ("number-", NUMBERS),
+        ("list-", LISTS),
+    )
     for number, name in enumerate(known)
 }
 
@@ -198,6 +294,23 @@ INSTANTS = st.integers(0, 100 * 24 - 1).map(
 
 PLACES = st.sampled_from([Place(name=name) for name in FACILITIES])
 AGENCY = st.sampled_from(AGENCIES)
+ANY_EVENT = st.sampled_from(["", *(id_of(f"event-{number}") for number in range(6))])
+"""An event of the history, as a rule of some other kind than the one meant; "": none is named."""
+
+REASONS = [
+    ("OTHER", ""),
+    ("OTHER", "in the officer's own words"),
+    ("ZERO_TOLERANCE", ""),
+    ("DANGER_TO_CHILD", ""),
+    ("NOT_RECORDED", ""),
+]
+NOTICES = [
+    None,
+    SeparationNotice(state=NoticeState.NOTICE_STATE_GIVEN, language="es"),
+    SeparationNotice(state=NoticeState.NOTICE_STATE_NOT_GIVEN, not_given_reason_text="no time"),
+]
+EDITIONS = ["", "2018-06-20", "2026-11-25"]
+"""Of the words that a source writes in: what an older one had no field for was not collected."""
 
 
 @cache
@@ -207,10 +320,19 @@ def custody_facts(people: int) -> st.SearchStrategy[Message]:
     some = st.lists(person, min_size=1, max_size=3, unique=True)
     return st.one_of(
         st.builds(
-            lambda who, agency, place: Apprehended(person_ids=who, agency=agency, place=place),
+            lambda who, agency, place, found: Apprehended(
+                person_ids=who, agency=agency, place=place, accompaniment=found
+            ),
             some,
             AGENCY,
             PLACES | st.just(Place()),
+            st.sampled_from(
+                [
+                    Accompaniment.ACCOMPANIMENT_UNSPECIFIED,
+                    Accompaniment.ACCOMPANIMENT_WITH_PARENT,
+                    Accompaniment.ACCOMPANIMENT_ALONE,
+                ]
+            ),
         ),
         st.builds(BookedIn, person_id=person, agency=AGENCY, facility=PLACES),
         st.builds(Placed, child_id=person, agency=AGENCY, facility=PLACES),
@@ -227,6 +349,22 @@ def custody_facts(people: int) -> st.SearchStrategy[Message]:
 
 
 @cache
+def carried(people: int) -> st.SearchStrategy[list[CarriedLinks]]:
+    """What a hand-over says of somebody's relatives: nothing, that none is known, or who they are."""
+    who = st.lists(st.sampled_from(PEOPLE[:people]), min_size=1, max_size=3, unique=True)
+    stated = who.map(
+        lambda some: [
+            CarriedLinks(
+                person_id=some[0],
+                relative_ids=some[1:],
+                no_known_relative_text="" if some[1:] else "she travelled alone",
+            )
+        ]
+    )
+    return mixed((1, st.just([])), (2, stated))
+
+
+@cache
 def movements(people: int) -> st.SearchStrategy[Message]:
     """The rest of what happens to a person in custody."""
     person = st.sampled_from(PEOPLE[:people])
@@ -240,6 +378,7 @@ def movements(people: int) -> st.SearchStrategy[Message]:
             person_ids=some,
             from_agency=AGENCY,
             to_agency=AGENCY,
+            links=carried(people),
         ),
         st.builds(
             TransferArrived,
@@ -247,8 +386,17 @@ def movements(people: int) -> st.SearchStrategy[Message]:
             person_ids=some,
             agency=AGENCY,
             facility=PLACES | st.none(),
+            links=carried(people),
         ),
-        st.builds(ReferredToOrr, child_id=person, referring_agency=AGENCY),
+        st.lists(person, min_size=1, max_size=2, unique=True).flatmap(
+            lambda who: st.builds(
+                ReferredToOrr,
+                child_id=st.just(who[0]),
+                referring_agency=AGENCY,
+                parent_ids=st.just(who[1:]),
+                reason_codes=st.sampled_from([[], ["ZERO_TOLERANCE"]]),
+            )
+        ),
         st.builds(
             Placed,
             child_id=person,
@@ -270,15 +418,21 @@ def separations(people: int) -> st.SearchStrategy[Message]:
     some = mixed((1, anybody), (2, by_age))
     return st.one_of(
         st.builds(
-            lambda who, agency: Separated(
+            lambda who, agency, why, notice, authorized: Separated(
                 child_id=who[0],
                 adult_ids=who[1:],
                 adult_unknown_reason="" if who[1:] else "the source names none",
-                reason_codes=["OTHER"],
+                reason_codes=[why[0]],
+                reason_text=why[1],
                 agency=agency,
+                notice=notice,
+                authorized_event_id=authorized,
             ),
             some,
             AGENCY,
+            st.sampled_from(REASONS),
+            st.sampled_from(NOTICES),
+            ANY_EVENT,
         ),
         st.builds(
             lambda who, agency, place: Reunified(
@@ -314,21 +468,373 @@ def links(people: int) -> st.SearchStrategy[Message]:
         st.builds(
             IdentifierAsserted,
             person_id=person,
-            scheme=st.just("OTHER"),
-            value=st.sampled_from(["1", "2"]),
+            scheme=st.sampled_from(["OTHER", "FMU", "A_NUMBER"]),
+            value=st.sampled_from(["1", "2", "012345678"]),
         ),
+    )
+
+
+@cache
+def stays(people: int) -> st.SearchStrategy[Message]:
+    """What happens to somebody while she is held."""
+    person = st.sampled_from(PEOPLE[:people])
+    some = st.lists(person, min_size=1, max_size=2, unique=True)
+    of_one = {"person_id": person, "agency": AGENCY}
+    return st.one_of(
+        st.builds(Hospitalized, hospital=PLACES, **of_one),
+        st.builds(TakenToCourt, court=PLACES, **of_one),
+        st.builds(ReturnedToFacility, facility=PLACES, **of_one),
+        st.builds(
+            ReferredForProsecution, statute_code=st.sampled_from(["US_8_1325", "OTHER"]), **of_one
+        ),
+        st.builds(ReturnedFromProsecution, facility=PLACES | st.none(), **of_one),
+        st.builds(PlacementDesignated, child_id=person, agency=AGENCY, facility=PLACES),
+        st.builds(LocationConfirmed, place=PLACES, **of_one),
+        st.builds(CustodialActionRecorded, action_code=st.just("PHONE_CALL_TO_RELATIVE"), **of_one),
+        st.builds(
+            TransferProposed,
+            transfer_id=st.sampled_from(TRANSFERS),
+            person_ids=some,
+            from_agency=AGENCY,
+            to_agency=AGENCY,
+        ),
+        st.builds(
+            TransferRefused,
+            transfer_id=st.sampled_from(TRANSFERS),
+            person_ids=some,
+            agency=AGENCY,
+            reason_text=st.just("no bed"),
+        ),
+        st.builds(
+            ExceptionalCircumstanceDeclared,
+            person_ids=some,
+            clock_code=st.sampled_from(["TRANSFER_24", "L_01", "L_03"]),
+            agency=AGENCY,
+            reason_text=st.just("a storm"),
+        ),
+    )
+
+
+@cache
+def ends(people: int) -> st.SearchStrategy[Message]:
+    """How custody ends otherwise than by a release, and what is learned of somebody afterwards."""
+    person = st.sampled_from(PEOPLE[:people])
+    of_one = {"person_id": person, "agency": AGENCY}
+    address = st.sampled_from(
+        [
+            Address(state=AddressState.ADDRESS_STATE_COMPLETE, country_text="Honduras"),
+            Address(state=AddressState.ADDRESS_STATE_BLANK),
+        ]
+    )
+    return st.one_of(
+        st.builds(Absconded, facility=PLACES | st.none(), **of_one),
+        st.builds(Died, **of_one),
+        st.builds(Removed, country_text=st.just("Guatemala"), **of_one),
+        st.builds(RemovalPlanned, **of_one),
+        st.builds(AddressChanged, person_id=person, address=address),
+        st.builds(
+            Released,
+            reason_code=st.sampled_from(["RAN_AWAY", "SPONSOR_OTHER_ADULT"]),
+            destination=address,
+            **of_one,
+        ),
+        st.builds(WellbeingCallMade, reached=st.booleans(), **of_one),
+        st.builds(CourtAppearanceRecorded, person_id=person, appeared=st.booleans()),
+    )
+
+
+@cache
+def proceedings(people: int) -> st.SearchStrategy[Message]:
+    """What is decided and done about a separation."""
+    by_age = st.lists(st.sampled_from(PEOPLE[:people]), min_size=2, max_size=3, unique=True).map(
+        lambda who: sorted(who, key=PEOPLE.index)
+    )
+    case = st.sampled_from(CASES)
+    return st.one_of(
+        st.builds(
+            lambda who, agency: SeparationAuthorized(
+                child_id=who[0],
+                adult_ids=who[1:],
+                agency=agency,
+                authorized_by="officer",
+                approved_by="supervisor",
+                reason_codes=["DANGER_TO_CHILD"],
+            ),
+            by_age,
+            AGENCY,
+        ),
+        st.builds(
+            lambda who, of, named: SeparationContested(
+                child_id=who[0],
+                contested_by_id=who[1] if named else "",
+                separated_event_id=of,
+                reason_text="she is his mother",
+            ),
+            by_age,
+            ANY_EVENT,
+            st.booleans(),
+        ),
+        st.builds(
+            lambda who, agency, succeeded: CommunicationOccurred(
+                child_id=who[0],
+                relative_id=who[1],
+                agency=agency,
+                means_code="TELEPHONE",
+                succeeded=succeeded,
+            ),
+            by_age,
+            AGENCY,
+            st.booleans(),
+        ),
+        st.builds(
+            lambda who, which, agency: ReunificationCaseOpened(
+                case_id=which, child_id=who[0], adult_ids=who[1:], agency=agency
+            ),
+            by_age,
+            case,
+            AGENCY,
+        ),
+        st.builds(
+            lambda who, which, step: ReunificationStepCompleted(
+                case_id=which, child_id=who[0], step_code=step, agency="ORR"
+            ),
+            by_age,
+            case,
+            st.sampled_from(["PARENT_LOCATED", "CHILD_HANDED_OVER"]),
+        ),
+        st.builds(
+            lambda who, agency: ReunificationWaived(
+                child_id=who[0], adult_id=who[1], agency=agency, language="es"
+            ),
+            by_age,
+            AGENCY,
+        ),
+        st.builds(
+            lambda who, agency, everybody: ReunificationRuledOut(
+                child_id=who[0],
+                adult_ids=[] if everybody else who[1:],
+                agency=agency,
+                criteria_text="Ms. L, 26 June 2018",
+            ),
+            by_age,
+            AGENCY,
+            st.booleans(),
+        ),
+    )
+
+
+@cache
+def doubts(people: int) -> st.SearchStrategy[Message]:
+    """What is found out about links: shown, verified, doubted, disproved, looked for, matched."""
+    pair = st.lists(st.sampled_from(PEOPLE[:people]), min_size=2, max_size=2, unique=True)
+    method = st.sampled_from(
+        [RelationshipBasis.RELATIONSHIP_BASIS_DNA, RelationshipBasis.RELATIONSHIP_BASIS_DOCUMENT]
+    )
+    return st.one_of(
+        st.builds(
+            lambda who, code: LinkEvidenceAttached(
+                person_id=who[0], relative_id=who[1], evidence_code=code
+            ),
+            pair,
+            st.sampled_from(["BAND", "STATEMENT"]),
+        ),
+        st.builds(
+            lambda who, by, confirmed: RelationshipVerified(
+                person_id=who[0],
+                relative_id=who[1],
+                method=by,
+                result=VerificationResult.VERIFICATION_RESULT_CONFIRMED
+                if confirmed
+                else VerificationResult.VERIFICATION_RESULT_INCONCLUSIVE,
+            ),
+            pair,
+            method,
+            st.booleans(),
+        ),
+        pair.map(
+            lambda who: RelationshipDisputed(
+                person_id=who[0], relative_id=who[1], reason_text="an aunt, she says"
+            )
+        ),
+        st.builds(
+            lambda who, by: RelationshipDisproved(
+                person_id=who[0], relative_id=who[1], method=by, evidence_reference="lab 12"
+            ),
+            pair,
+            method,
+        ),
+        st.builds(
+            lambda family_id, who: FamilyGroupReclassified(
+                family_id=family_id, member_ids=who, class_code="UNACCOMPANIED_CHILD"
+            ),
+            st.sampled_from(FAMILIES),
+            st.lists(st.sampled_from(PEOPLE[:people]), min_size=1, max_size=3, unique=True),
+        ),
+        st.builds(
+            lambda request_id, who, kind, found: TracingRequestFiled(
+                request_id=request_id,
+                inquirer_id=who[0],
+                sought_id=who[1] if found else "",
+                kind=kind,
+            ),
+            st.sampled_from(REQUESTS),
+            pair,
+            st.sampled_from(KINDS),
+            st.booleans(),
+        ),
+        pair.map(lambda who: MatchProposed(person_ids=who, reason_codes=["SAME_MINUTE"])),
+        pair.map(lambda who: MatchConfirmed(person_ids=who, reason_text="they said so")),
+        pair.map(lambda who: MatchRejected(person_ids=who, reason_text="strangers")),
+    )
+
+
+@cache
+def merges(people: int) -> st.SearchStrategy[Message]:
+    """Which records are of one person."""
+    person = st.sampled_from(PEOPLE[:people])
+    pair = st.lists(person, min_size=2, max_size=2, unique=True)
+    approved_by = ["one", "another"]
+    return st.one_of(
+        st.lists(person, min_size=2, max_size=3, unique=True).map(
+            lambda who: PersonsLinkedAsSame(
+                person_ids=who, basis_text="one photograph", approved_by=approved_by
+            )
+        ),
+        pair.map(
+            lambda who: PersonsUnlinked(
+                person_ids=who, reason_text="two fingerprints", approved_by=approved_by
+            )
+        ),
+        pair.map(lambda who: PersonsDeclaredDistinct(person_ids=who, reason_text="twins")),
+    )
+
+
+@cache
+def claims(people: int) -> st.SearchStrategy[Message]:
+    """What is claimed of somebody's age and needs, and what she says of her record."""
+    person = st.sampled_from(PEOPLE[:people])
+    return st.one_of(
+        st.builds(
+            SpecialNeedRecorded,
+            person_id=person,
+            need_code=st.sampled_from(["DEAF", "PRE_VERBAL", "MEDICAL"]),
+        ),
+        st.builds(AgeDisputed, person_id=person),
+        st.builds(
+            AgeDetermined,
+            person_id=person,
+            method_code=st.just("DOCUMENT"),
+            result=st.sampled_from(
+                [
+                    AgeResult.AGE_RESULT_MINOR,
+                    AgeResult.AGE_RESULT_ADULT,
+                    AgeResult.AGE_RESULT_UNDETERMINED,
+                ]
+            ),
+        ),
+        st.builds(
+            PersonRegistered,
+            person_id=person,
+            stated_age_years=st.sampled_from([3, 17, 30]),
+            nationality_text=st.just("Honduras"),
+        ),
+        st.builds(
+            AmendmentRequested,
+            person_id=person,
+            concerned_event_id=ANY_EVENT.filter(bool),
+            request_text=st.just("that is not my son's name"),
+        ),
+        st.builds(
+            AmendmentDecided,
+            person_id=person,
+            requested_event_id=ANY_EVENT.filter(bool),
+            granted=st.booleans(),
+            reason_text=st.just("it is"),
+        ),
+    )
+
+
+NOBODY = Citation(
+    query='{"ListRoster":{"agency":"BOP"}}',
+    root=sha256(b"").digest(),
+    sha256=sha256(b"").digest(),
+    as_of_time={"seconds": 1_525_132_800},
+)
+"""What an answer about nobody was computed from: the empty log."""
+
+
+@cache
+def oversight(people: int) -> st.SearchStrategy[Message]:
+    """What agencies ask one another, determine, certify and publish."""
+    some = st.lists(st.sampled_from(PEOPLE[:people]), min_size=1, max_size=2, unique=True)
+    of_request = {"request_id": st.sampled_from(REQUESTS), "person_ids": some, "agency": AGENCY}
+    return st.one_of(
+        st.builds(
+            InformationRequested,
+            of_agency=AGENCY,
+            request_text=st.just("where are her parents?"),
+            **of_request,
+        ),
+        st.builds(InformationSupplied, **of_request),
+        st.builds(
+            ClassMembershipDetermined,
+            person_id=st.sampled_from(PEOPLE[:people]),
+            class_code=st.sampled_from(["MS_L_2018", "FLORES"]),
+            criteria_version=st.sampled_from(["2018-06-26", "2019-03-08"]),
+            included=st.booleans(),
+        ),
+        st.builds(
+            NumberPublished,
+            number_id=st.sampled_from(NUMBERS),
+            agency=AGENCY,
+            title=st.just("children separated"),
+            value=st.sampled_from([2053, 2654, 2737]),
+        ),
+        st.builds(
+            ListCertified,
+            list_id=st.sampled_from(LISTS),
+            agency=AGENCY,
+            title=st.just("class members"),
+            citation=st.just(NOBODY),
+        ),
+        st.builds(
+            ListReconciled,
+            list_id=st.sampled_from(LISTS),
+            agency=AGENCY,
+            title=st.just("class members"),
+            citation=st.just(NOBODY),
+            matched=st.integers(0, 3),
+        ),
+    )
+
+
+@cache
+def apart_facts(people: int) -> st.SearchStrategy[Message]:
+    """Anything but a retraction and a merge: each record is of a person of its own."""
+    return mixed(
+        (4, custody_facts(people)),
+        (4, movements(people)),
+        (4, separations(people)),
+        (3, links(people)),
+        (2, stays(people)),
+        (1, ends(people)),
+        (2, proceedings(people)),
+        (2, doubts(people)),
+        (1, claims(people)),
+        (1, oversight(people)),
     )
 
 
 @cache
 def facts(people: int) -> st.SearchStrategy[Message]:
     """Anything but a retraction."""
-    return mixed(
-        (3, custody_facts(people)),
-        (3, movements(people)),
-        (3, separations(people)),
-        (2, links(people)),
-    )
+    return mixed((12, apart_facts(people)), (1, merges(people)))
+
+
+@cache
+def merging_facts(people: int) -> st.SearchStrategy[Message]:
+    """The same, with many a merge."""
+    return mixed((3, apart_facts(people)), (1, merges(people)))
 
 
 @cache
@@ -381,6 +887,7 @@ def histories(
             precision=when.precision,
             zone=when.zone,
             agency=draw(AGENCY),
+            vocabulary=draw(st.sampled_from(EDITIONS)),
             **envelope,
         )
         made.append(one)
@@ -428,18 +935,33 @@ def plain_histories() -> st.SearchStrategy[History]:
 
 
 def late_histories(
-    whens: st.SearchStrategy[When] = WHENS, most: int = 24
+    whens: st.SearchStrategy[When] = WHENS,
+    most: int = 24,
+    bodies: Callable[[int], st.SearchStrategy[Message]] = facts,
 ) -> st.SearchStrategy[History]:
     """Distinct facts at distinct valid times, none retracted: each may be learned first or last."""
-    return histories(most=most, moves=("assert",), whens=whens, distinct=True)
+    return histories(most=most, moves=("assert",), whens=whens, distinct=True, bodies=bodies)
 
 
 @cache
 def ties(people: int) -> st.SearchStrategy[Message]:
     """Above all who belongs to whom, and what takes them apart."""
-    return mixed((3, links(people)), (2, separations(people)), (1, custody_facts(people)))
+    return mixed(
+        (4, links(people)),
+        (3, separations(people)),
+        (3, doubts(people)),
+        (2, proceedings(people)),
+        (2, movements(people)),
+        (1, custody_facts(people)),
+    )
 
 
-def family_histories() -> st.SearchStrategy[History]:
+@cache
+def merging_ties(people: int) -> st.SearchStrategy[Message]:
+    """The same, with many a merge."""
+    return mixed((3, ties(people)), (1, merges(people)))
+
+
+def family_histories(*, merging: bool = False) -> st.SearchStrategy[History]:
     """Families, and everything that might tear them."""
-    return histories(bodies=ties)
+    return histories(bodies=merging_ties if merging else ties)

@@ -14,7 +14,7 @@ import grpc
 import pytest
 from conftest import STORES
 from events import MINUTE, event, id_of
-from examples import CASE, LIST, NUMBER, REQUEST, TRANSFER, citation, every_kind
+from examples import LIST, NUMBER, REQUEST, TRANSFER, citation, every_kind
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
@@ -34,29 +34,60 @@ from ledger.v1.audit_service_pb2 import (
     GetCheckpointRequest,
     GetConsistencyProofRequest,
     GetInclusionProofRequest,
+    VerifyCitationRequest,
 )
 from ledger.v1.basis_pb2 import Basis, PageToken
 from ledger.v1.custody_pb2 import (
     Apprehended,
     BookedIn,
-    BookedOut,
-    Placed,
+    CarriedLinks,
     ReferredToOrr,
     Released,
-    TransferArrived,
     TransferDeparted,
+    TransferProposed,
 )
 from ledger.v1.custody_query_service_pb2 import (
+    AgeAt,
+    CiteRequest,
+    CountSeparationsRequest,
     GetFamilyRequest,
+    GetListRequest,
+    GetNumberRequest,
     GetPersonRequest,
     GetPersonTimelineRequest,
+    GetTransferRequest,
+    ListClassRequest,
+    ListClocksRequest,
+    ListedIdentifier,
+    ListedPerson,
+    ListFindingsRequest,
+    ListLikelyFamiliesRequest,
+    ListNumbersRequest,
+    ListQueuesRequest,
     ListRosterRequest,
     ListSeparationsRequest,
+    LocateRelativesRequest,
+    ReconcileListRequest,
+    ResolveIdentifierRequest,
 )
 from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.event_pb2 import Event
-from ledger.v1.family_pb2 import FamilyGroupFormed, RelationshipAsserted, RelationshipKind
-from ledger.v1.identity_pb2 import IdentifierAsserted, PersonRegistered
+from ledger.v1.family_pb2 import (
+    FamilyGroupFormed,
+    FamilyGroupReclassified,
+    LinkEvidenceAttached,
+    RelationshipAsserted,
+    RelationshipDisputed,
+    RelationshipKind,
+    TracingRequestFiled,
+)
+from ledger.v1.identity_pb2 import (
+    AgeDetermined,
+    IdentifierAsserted,
+    PersonRegistered,
+    PersonsLinkedAsSame,
+    SpecialNeedRecorded,
+)
 from ledger.v1.ledger_service_pb2 import (
     AppendEventsRequest,
     EventFilter,
@@ -68,10 +99,25 @@ from ledger.v1.ledger_service_pb2 import (
 )
 from ledger.v1.options_pb2 import status as status_option
 from ledger.v1.options_pb2 import subject
-from ledger.v1.oversight_pb2 import Retracted
+from ledger.v1.oversight_pb2 import (
+    ClassMembershipDetermined,
+    InformationRequested,
+    ListCertified,
+    NumberPublished,
+    Retracted,
+)
 from ledger.v1.place_pb2 import Place
-from ledger.v1.separation_pb2 import Reunified, Separated
+from ledger.v1.separation_pb2 import (
+    CommunicationOccurred,
+    NoticeState,
+    ReunificationWaived,
+    Reunified,
+    Separated,
+    SeparationAuthorized,
+    SeparationNotice,
+)
 from ledger.v1.time_pb2 import Precision
+from ledger.v1.view_pb2 import Severity
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 NOT_FOUND = grpc.StatusCode.NOT_FOUND
@@ -212,7 +258,7 @@ class Sender:
 
 # A small world: something known, something retracted, two people on a roster.
 
-KNOWN, SECOND = id_of("known"), id_of("second")
+KNOWN, SECOND, THIRD = id_of("known"), id_of("second"), id_of("third")
 NEWCOMER, STRANGER = id_of("newcomer"), id_of("stranger")
 PLACE = "Harbor Processing Center"
 
@@ -244,6 +290,36 @@ def world() -> list[Event]:
             3,
             event_id=id_of("separated"),
         ),
+        # The tests count the entries before these.
+        event(IdentifierAsserted(person_id=THIRD, scheme="A_NUMBER", value="A12345678")),
+        event(
+            TransferDeparted(
+                transfer_id=TRANSFER, person_ids=[THIRD], from_agency="CBP", to_agency="ORR"
+            ),
+            4,
+        ),
+        event(
+            InformationRequested(
+                request_id=REQUEST,
+                person_ids=[THIRD],
+                agency="ORR",
+                of_agency="CBP",
+                request_text="who is she",
+            ),
+            5,
+        ),
+        event(
+            ClassMembershipDetermined(
+                person_id=THIRD, class_code="MS_L_2018", criteria_version="1", included=True
+            ),
+            6,
+        ),
+        event(
+            ListCertified(list_id=LIST, agency="ORR", title="the list", citation=citation()),
+            7,
+            event_id=id_of("certified"),
+        ),
+        event(NumberPublished(number_id=NUMBER, agency="ORR", title="the number", value=7), 8),
     ]
 
 
@@ -339,6 +415,29 @@ def about(person_id: str) -> EventFilter:
 
 
 SEPARATED = Separated(child_id=NEWCOMER, reason_codes=["ZERO_TOLERANCE"], agency="CBP")
+
+
+def separated() -> Separated:
+    """A good separation."""
+    return Separated(
+        child_id=NEWCOMER, adult_ids=[KNOWN], reason_codes=["ZERO_TOLERANCE"], agency="CBP"
+    )
+
+
+def notice(**stated: Any) -> SeparationNotice:
+    return SeparationNotice(state=NoticeState.NOTICE_STATE_GIVEN, **stated)
+
+
+def handed_over(*links: CarriedLinks) -> TransferDeparted:
+    """A departure that carries these links."""
+    return TransferDeparted(
+        transfer_id=TRANSFER,
+        person_ids=[NEWCOMER],
+        from_agency="CBP",
+        to_agency="ORR",
+        links=links,
+    )
+
 
 ZONES = (
     "Mars/Olympus_Mons",
@@ -500,6 +599,160 @@ NOT_OF_THE_SHAPE: Cases = {
         GetCheckpointRequest(size=UINT64_MAX),
         "size",
     ),
+    "fifty-one events that are not to cause a finding": (
+        sent(
+            *[somebody(event_id=str(uuid.UUID(int=i))) for i in range(51)],
+            strict=Severity.SEVERITY_ERROR,
+        ),
+        "",
+    ),
+    "a gravity that there is not": (sent(somebody(), strict=99), "strict"),
+    "an edition of the words that is no day": (
+        sent(somebody(vocabulary="2018-6-1")),
+        "events[0].vocabulary",
+    ),
+    "a separation that nobody else approved": (
+        fact(
+            SeparationAuthorized(
+                child_id=NEWCOMER,
+                agency="CBP",
+                authorized_by="17",
+                approved_by="17",
+                reason_codes=["ZERO_TOLERANCE"],
+            )
+        ),
+        "events[0].separation_authorized",
+    ),
+    "a notice in a language that is none": (
+        fact(but(separated(), "notice", notice(language="Mam, as spoken in Todos Santos"))),
+        "events[0].separated.notice.language",
+    ),
+    "a notice of which it is not said whether": (
+        fact(but(separated(), "notice", SeparationNotice())),
+        "events[0].separated.notice.state",
+    ),
+    "half a hash of a notice": (
+        fact(but(separated(), "notice", notice(document_sha256=b"x" * 16))),
+        "events[0].separated.notice.document_sha256",
+    ),
+    "a waiver in a language with a line end": (
+        fact(ReunificationWaived(child_id=NEWCOMER, adult_id=KNOWN, agency="ICE", language="es\n")),
+        "events[0].reunification_waived.language",
+    ),
+    "a link carried of nobody": (
+        fact(handed_over(CarriedLinks(relative_ids=[KNOWN]))),
+        "events[0].transfer_departed.links[0].person_id",
+    ),
+    "a link carried to a name": (
+        fact(handed_over(CarriedLinks(person_id=NEWCOMER, relative_ids=["Maria Lopez"]))),
+        "events[0].transfer_departed.links[0].relative_ids[0]",
+    ),
+    "more links carried than a hand-over has persons": (
+        fact(handed_over(*[CarriedLinks(person_id=str(uuid.UUID(int=i))) for i in range(101)])),
+        "events[0].transfer_departed.links",
+    ),
+    "records that are the same by the word of one": (
+        fact(
+            PersonsLinkedAsSame(
+                person_ids=[NEWCOMER, KNOWN], basis_text="prints", approved_by=["17"]
+            )
+        ),
+        "events[0].persons_linked_as_same.approved_by",
+    ),
+    "a record that is the same as itself": (
+        fact(
+            PersonsLinkedAsSame(
+                person_ids=[NEWCOMER, NEWCOMER], basis_text="prints", approved_by=["17", "18"]
+            )
+        ),
+        "events[0].persons_linked_as_same.person_ids",
+    ),
+    "a comparison surer than sure": (
+        fact(
+            PersonsLinkedAsSame(
+                person_ids=[NEWCOMER, KNOWN],
+                basis_text="prints",
+                score_thousandths=1001,
+                approved_by=["17", "18"],
+            )
+        ),
+        "events[0].persons_linked_as_same.score_thousandths",
+    ),
+    "an age determined to be nothing": (
+        fact(AgeDetermined(person_id=NEWCOMER, method_code="DOCUMENT")),
+        "events[0].age_determined.result",
+    ),
+    "a list certified without saying what it was computed from": (
+        fact(ListCertified(list_id=LIST, agency="ORR", title="a list")),
+        "events[0].list_certified.citation",
+    ),
+    "a citation with half a root": (
+        fact(
+            ListCertified(
+                list_id=LIST, agency="ORR", title="a list", citation=citation(root=b"x" * 16)
+            )
+        ),
+        "events[0].list_certified.citation.root",
+    ),
+    "the whereabouts of the relatives of a name": (
+        LocateRelativesRequest(person_id="Maria Lopez"),
+        "person_id",
+    ),
+    "a number of no system": (ResolveIdentifierRequest(value="1"), "scheme"),
+    "no number": (ResolveIdentifierRequest(scheme="A_NUMBER"), "value"),
+    "a hand-over without an id": (GetTransferRequest(), "transfer_id"),
+    "an age at no moment": (ListSeparationsRequest(age=AgeAt(years_min=5)), "age.time"),
+    "an age of two hundred asked about": (
+        ListSeparationsRequest(age=AgeAt(time=new_year(2018), below_years=200)),
+        "age.below_years",
+    ),
+    "separations that stand as nothing stands": (
+        but(ListSeparationsRequest(), "statuses", [1, 99]),
+        "statuses[1]",
+    ),
+    "a count by nothing": (CountSeparationsRequest(), "by"),
+    "a count by what is not stated": (CountSeparationsRequest(by=[0]), "by[0]"),
+    "a count by the same twice": (CountSeparationsRequest(by=[1, 1]), "by"),
+    "a count by what there is not": (CountSeparationsRequest(by=[1, 99]), "by[1]"),
+    "a count that hides everything": (
+        CountSeparationsRequest(by=[1], suppress_below=1001),
+        "suppress_below",
+    ),
+    "the queue of no rule": (ListFindingsRequest(), "rule_code"),
+    "clocks of no limit": (ListClocksRequest(), "clock_code"),
+    "clocks that stand as no clock does": (
+        ListClocksRequest(clock_code="L_02", states=[1, -1]),
+        "states[1]",
+    ),
+    "clocks that run out in twenty years": (
+        ListClocksRequest(clock_code="L_02", within_hours=87_601),
+        "within_hours",
+    ),
+    "a class without a name": (ListClassRequest(), "class_code"),
+    "a list of no agency": (ReconcileListRequest(), "agency"),
+    "a row that means nobody": (
+        ReconcileListRequest(agency="CBP", rows=[ListedPerson(person_id=KNOWN), ListedPerson()]),
+        "rows[1].who",
+    ),
+    "a row without a number": (
+        ReconcileListRequest(
+            agency="CBP", rows=[ListedPerson(identifier=ListedIdentifier(scheme="A_NUMBER"))]
+        ),
+        "rows[0].identifier.value",
+    ),
+    "a list of twenty thousand and one": (
+        ReconcileListRequest(agency="CBP", rows=[ListedPerson(person_id=KNOWN)] * 20_001),
+        "rows",
+    ),
+    "a citation of nothing": (CiteRequest(), "question"),
+    "a citation of a roster of nobody": (
+        CiteRequest(list_roster=ListRosterRequest()),
+        "list_roster",
+    ),
+    "a citation of no event": (VerifyCitationRequest(), "event_id"),
+    "a list without an id": (GetListRequest(), "list_id"),
+    "a number without an id": (GetNumberRequest(number_id="17"), "number_id"),
+    "a negative page of numbers": (ListNumbersRequest(page_size=-1), "page_size"),
     "a proof of nothing": (GetInclusionProofRequest(), "entry"),
     "a proof of entry 0": (GetInclusionProofRequest(position=0), "position"),
 }
@@ -573,6 +826,85 @@ UNKNOWN_CODES: Cases = {
         "agency",
     ),
     "an unknown code list": (ListCodesRequest(name="no_such_list"), "name"),
+    "an unknown need": (
+        fact(SpecialNeedRecorded(person_id=NEWCOMER, need_code="NO_SUCH_NEED")),
+        "events[0].special_need_recorded.need_code",
+    ),
+    "unknown reasons of a referral": (
+        fact(
+            ReferredToOrr(
+                child_id=NEWCOMER,
+                referring_agency="CBP",
+                reason_codes=["NO_SUCH_REASON", "ZERO_TOLERANCE", "zero_tolerance"],
+            )
+        ),
+        "events[0].referred_to_orr.reason_codes[0]",
+        "events[0].referred_to_orr.reason_codes[2]",
+    ),
+    "an unknown ground of a transfer": (
+        fact(
+            TransferProposed(
+                transfer_id=TRANSFER,
+                person_ids=[NEWCOMER],
+                from_agency="CBP",
+                to_agency="ORR",
+                ground_codes=["CAPACITY", "NO_SUCH_GROUND"],
+            )
+        ),
+        "events[0].transfer_proposed.ground_codes[1]",
+    ),
+    "an unknown class of a family": (
+        fact(
+            FamilyGroupReclassified(
+                family_id=id_of("f"), member_ids=[NEWCOMER], class_code="MS_L_2018"
+            )
+        ),
+        "events[0].family_group_reclassified.class_code",
+    ),
+    "an unknown kind of evidence": (
+        fact(
+            LinkEvidenceAttached(
+                person_id=NEWCOMER, relative_id=KNOWN, evidence_code="NO_SUCH_EVIDENCE"
+            )
+        ),
+        "events[0].link_evidence_attached.evidence_code",
+    ),
+    "an unknown kind of a destination": (
+        fact(but(separated(), "child_destination", Place(name="Shelter", kind="NO_SUCH_KIND"))),
+        "events[0].separated.child_destination.kind",
+    ),
+    "a number of an unknown system": (
+        ResolveIdentifierRequest(scheme="NO_SUCH_SCHEME", value="1"),
+        "scheme",
+    ),
+    "separations on unknown grounds": (
+        ListSeparationsRequest(reason_codes=["ZERO_TOLERANCE", "NO_SUCH_REASON"]),
+        "reason_codes[1]",
+    ),
+    "separations of those whom an unknown agency holds": (
+        ListSeparationsRequest(held_by_agency="NO_SUCH_AGENCY"),
+        "held_by_agency",
+    ),
+    "the queue of an unknown rule": (ListFindingsRequest(rule_code="NO_SUCH_RULE"), "rule_code"),
+    "clocks of an unknown limit": (ListClocksRequest(clock_code="NO_SUCH_CLOCK"), "clock_code"),
+    # The steps of a reunification are time limits too, in a list of their own.
+    "the clock of a step": (ListClocksRequest(clock_code="CHILD_LOCATED"), "clock_code"),
+    "an unknown class": (ListClassRequest(class_code="NO_SUCH_CLASS"), "class_code"),
+    "a list of an unknown agency": (ReconcileListRequest(agency="NO_SUCH_AGENCY"), "agency"),
+    "a row with a number of an unknown system": (
+        ReconcileListRequest(
+            agency="CBP",
+            rows=[
+                ListedPerson(person_id=KNOWN),
+                ListedPerson(identifier=ListedIdentifier(scheme="NO_SUCH_SCHEME", value="1")),
+            ],
+        ),
+        "rows[1].identifier.scheme",
+    ),
+    "a citation of an unknown limit": (
+        CiteRequest(list_clocks=ListClocksRequest(clock_code="NO_SUCH_CLOCK")),
+        "list_clocks.clock_code",
+    ),
 }
 SELF_LINKS: Cases = {
     "a person who is her own mother": (
@@ -599,6 +931,38 @@ SELF_LINKS: Cases = {
     "a child reunified with herself": (
         fact(Reunified(child_id=NEWCOMER, adult_ids=[NEWCOMER], agency="ORR")),
         "events[0].reunified.adult_ids[0]",
+    ),
+    "a child who is her own relative in a hand-over": (
+        fact(
+            handed_over(
+                CarriedLinks(person_id=NEWCOMER, relative_ids=[KNOWN]),
+                CarriedLinks(person_id=SECOND, relative_ids=[KNOWN, SECOND]),
+            )
+        ),
+        "events[0].transfer_departed.links[1].relative_ids[1]",
+    ),
+    "a child who spoke with herself": (
+        fact(
+            CommunicationOccurred(
+                child_id=NEWCOMER, relative_id=NEWCOMER, agency="ORR", means_code="TELEPHONE"
+            )
+        ),
+        "events[0].communication_occurred.relative_id",
+    ),
+    "a doubt about a link to herself": (
+        fact(RelationshipDisputed(person_id=NEWCOMER, relative_id=NEWCOMER, reason_text="why")),
+        "events[0].relationship_disputed.relative_id",
+    ),
+    "a person who looks for herself": (
+        fact(
+            TracingRequestFiled(
+                request_id=REQUEST,
+                inquirer_id=NEWCOMER,
+                sought_id=NEWCOMER,
+                kind=RelationshipKind.RELATIONSHIP_KIND_SIBLING,
+            )
+        ),
+        "events[0].tracing_request_filed.sought_id",
     ),
     "a person who is her own sponsor": (
         fact(
@@ -703,6 +1067,10 @@ NO_SUCH_EVENT: Cases = {
         GetInclusionProofRequest(event_id=id_of("nothing")),
         "event_id",
     ),
+    "a citation of an event that is not there": (
+        VerifyCitationRequest(event_id=id_of("nothing")),
+        "event_id",
+    ),
 }
 NO_SUCH_SUBJECT: Cases = {
     "a person whom nobody knows": (GetPersonRequest(person_id=STRANGER), "person_id"),
@@ -719,6 +1087,20 @@ NO_SUCH_SUBJECT: Cases = {
         "person_id",
     ),
     "a family that nobody knows": (GetFamilyRequest(family_id=id_of("f")), "family_id"),
+    "the relatives of a person whom nobody knows": (
+        LocateRelativesRequest(person_id=STRANGER),
+        "person_id",
+    ),
+    "a hand-over that nobody knows": (
+        GetTransferRequest(transfer_id=id_of("nothing")),
+        "transfer_id",
+    ),
+    "a hand-over that nobody knew of then": (
+        GetTransferRequest(transfer_id=TRANSFER, basis=Basis(at_size=6)),
+        "transfer_id",
+    ),
+    "a list that nobody knows": (GetListRequest(list_id=id_of("nothing")), "list_id"),
+    "a number that nobody knows": (GetNumberRequest(number_id=id_of("nothing")), "number_id"),
 }
 OUT_OF_THE_LOG: Cases = {
     "a size beyond the log": (
@@ -768,7 +1150,7 @@ NO_PAGE_TOKENS: Cases = {
         ListSeparationsRequest(page_token=urlsafe_b64encode(b"\x0a\x03abc").decode()),
         "page_token",
     ),
-    "a page token with NUL": (but(ListSeparationsRequest(), "page_token", "\0"), "page_token"),
+    "a page token with NUL": (but(ListNumbersRequest(), "page_token", "\0"), "page_token"),
 }
 UNKNOWN_ZONES: Cases = {
     f"the zone {zone!r}": (sent(somebody(zone=zone)), "events[0].valid_time.zone") for zone in ZONES
@@ -817,6 +1199,12 @@ CASES: dict[str, tuple[Message, grpc.StatusCode, str, tuple[str, ...]]] = {
         grpc.StatusCode.ABORTED,
         "PRECONDITION_FAILED",
         tuple(f"preconditions[{i}].no_events_match" for i in (0, 2, 4)),
+    ),
+    "a citation of what cites nothing": (
+        VerifyCitationRequest(event_id=id_of("kept")),
+        FAILED_PRECONDITION,
+        "NO_CITATION",
+        ("event_id",),
     ),
     "known tomorrow": (
         GetPersonRequest(person_id=KNOWN, basis=Basis(known_at_time=minutes_from_now(24 * 60))),
@@ -889,13 +1277,16 @@ def with_text(body: Message, path: str, text: str) -> tuple[AppendEventsRequest,
     if path.endswith("adult_unknown_reason"):
         made.separated.ClearField("adult_ids")
     *way, last = path.split(".")
+    where = "events[0]."
     for name in way:
-        made = getattr(made, name)
+        repeated = made.DESCRIPTOR.fields_by_name[name].is_repeated
+        made = getattr(made, name)[0] if repeated else getattr(made, name)
+        where += f"{name}[0]." if repeated else f"{name}."
     if made.DESCRIPTOR.fields_by_name[last].is_repeated:
         getattr(made, last)[:] = [text]
-        return request, f"events[0].{path}[0]"
+        return request, f"{where}{last}[0]"
     setattr(made, last, text)
-    return request, f"events[0].{path}"
+    return request, where + last
 
 
 @pytest.mark.parametrize("body", EVERY_KIND, ids=lambda body: body.DESCRIPTOR.name)
@@ -910,7 +1301,8 @@ def test_a_control_character_is_refused_in_every_text(body: Message, sender: Sen
         found = sender.outcome(METHOD_OF[AppendEventsRequest], bytes_of(request))
         assert found is not None, path
         assert found.code == INVALID, path
-        assert where in found.fields, path
+        # A list of one is too short where two are asked for.
+        assert where in found.fields or where.removesuffix("[0]") in found.fields, path
 
 
 @pytest.mark.parametrize("character", ["\0", "\x07", "\x1b", "\x7f", "\x85", "\x9b", "\u2028"])
@@ -958,6 +1350,41 @@ GOOD: list[Message] = [
     GetFamilyRequest(person_id=KNOWN, basis=BASIS),
     ListRosterRequest(agency="CBP", facility=PLACE, basis=BASIS, page_size=1),
     ListSeparationsRequest(include_reunified=True, basis=BASIS, page_size=1),
+    LocateRelativesRequest(person_id=KNOWN, basis=BASIS),
+    ResolveIdentifierRequest(scheme="A_NUMBER", value="012345678", issuer_text="x", basis=BASIS),
+    GetTransferRequest(transfer_id=TRANSFER, basis=BASIS),
+    ListSeparationsRequest(
+        since_time=Timestamp(seconds=1),
+        before_time=Timestamp(seconds=2_000_000_000),
+        statuses=[1],
+        age=AgeAt(time=Timestamp(seconds=1_530_000_000), below_years=18),
+        reason_codes=["ZERO_TOLERANCE"],
+    ),
+    CountSeparationsRequest(by=[1, 5], suppress_below=3, basis=BASIS),
+    ListFindingsRequest(rule_code="TRANSFER_WITHOUT_LINKS", basis=BASIS, page_size=1),
+    ListFindingsRequest(rule_code="SIBLINGS_APART"),
+    ListQueuesRequest(basis=BASIS),
+    ListClocksRequest(clock_code="TRANSFER_24", states=[3], basis=BASIS, page_size=1),
+    ListClocksRequest(clock_code="L_02", within_hours=24),
+    ListLikelyFamiliesRequest(basis=BASIS, page_size=1),
+    ListClassRequest(class_code="MS_L_2018", basis=BASIS, page_size=1),
+    ReconcileListRequest(
+        agency="CBP",
+        rows=[
+            ListedPerson(person_id=KNOWN, facility=PLACE),
+            ListedPerson(identifier=ListedIdentifier(scheme="A_NUMBER", value="A12345678")),
+        ],
+        basis=BASIS,
+    ),
+    CiteRequest(list_roster=ListRosterRequest(agency="CBP", facility=PLACE), basis=BASIS),
+    CiteRequest(list_separations=ListSeparationsRequest(include_reunified=True)),
+    CiteRequest(list_findings=ListFindingsRequest(rule_code="LIKELY_FAMILY")),
+    CiteRequest(list_clocks=ListClocksRequest(clock_code="L_02", within_hours=24)),
+    CiteRequest(list_class=ListClassRequest(class_code="MS_L_2018")),
+    GetListRequest(list_id=LIST, basis=BASIS),
+    GetNumberRequest(number_id=NUMBER, basis=BASIS),
+    ListNumbersRequest(revised_only=True, basis=BASIS, page_size=1),
+    VerifyCitationRequest(event_id=id_of("certified")),
     GetCheckpointRequest(size=3),
     GetInclusionProofRequest(position=2, size=3),
     GetConsistencyProofRequest(first_size=2, second_size=3),
@@ -1073,41 +1500,40 @@ def test_a_time_that_is_none_is_refused_wherever_it_stands(
         assert (found.code, {*found.fields}) == (INVALID, {where}), name
 
 
+OF_A_MOMENT = [kind for kind in METHOD_OF if "basis" in kind.DESCRIPTOR.fields_by_name]
+
+
 @pytest.mark.parametrize("year", [1, 1500, 9999])
-@pytest.mark.parametrize(
-    "request_type",
-    [
-        GetPersonRequest,
-        GetPersonTimelineRequest,
-        GetFamilyRequest,
-        ListRosterRequest,
-        ListSeparationsRequest,
-    ],
-)
+@pytest.mark.parametrize("request_type", OF_A_MOMENT, ids=lambda kind: kind.__name__)
 def test_any_moment_may_be_asked_about(
     request_type: type[Message], year: int, sender: Sender
 ) -> None:
-    request, _ = with_time(request_type, "basis.as_of_time", new_year(year))
-    stamp = sender.send(METHOD_OF[request_type], bytes_of(request))[0].stamp
-    assert stamp.as_of_time == new_year(year)
+    assert len(OF_A_MOMENT) == 19
+    for start in good(request_type):
+        request: Any = request_type.FromString(bytes_of(start))
+        request.basis.as_of_time.CopyFrom(new_year(year))
+        answer: Any = sender.send(METHOD_OF[request_type], bytes_of(request))[0]
+        of = answer.citation if request_type is CiteRequest else answer.stamp
+        assert of.as_of_time == new_year(year)
 
 
 INTEGERS = {
     FieldDescriptor.TYPE_INT32: (-(2**31), -1, 2**31 - 1),
     FieldDescriptor.TYPE_INT64: (-(2**63), -1, 2**63 - 1),
+    FieldDescriptor.TYPE_SINT64: (-(2**63), -1, 2**63 - 1),
     FieldDescriptor.TYPE_UINT32: (2**32 - 1,),
     FieldDescriptor.TYPE_UINT64: (2**53, 2**63 - 1, 2**63, 2**64 - 1),
     FieldDescriptor.TYPE_ENUM: (-(2**31), -1, 99, 2**31 - 1),
 }
 
 
-def nodes(message: Any) -> list[Any]:
-    """The message and every message in it."""
-    found = [message]
+def nodes(message: Any, path: str = "") -> list[tuple[str, Any]]:
+    """(path, message) of the message and of every message in it."""
+    found = [(path, message)]
     for field, value in message.ListFields():
         if field.message_type:
             for part in value if field.is_repeated else [value]:
-                found += nodes(part)
+                found += nodes(part, f"{path}{field.name}.")
     return found
 
 
@@ -1115,13 +1541,22 @@ def nodes(message: Any) -> list[Any]:
 def test_the_largest_and_smallest_of_numbers_get_an_answer_or_a_named_refusal(
     request_type: type[Message], sender: Sender
 ) -> None:
+    tried: set[str] = set()
     for start in good(request_type):
         whole = bytes_of(start)
-        for index, node in enumerate(nodes(start)):
+        for index, (path, node) in enumerate(nodes(start)):
             for field in node.DESCRIPTOR.fields:
-                for value in () if field.is_repeated else INTEGERS.get(field.type, ()):
-                    request = request_type.FromString(whole)
-                    setattr(nodes(request)[index], field.name, value)
+                numbers = INTEGERS.get(field.type, ())
+                if path + field.name in tried or not numbers:
+                    continue
+                tried.add(path + field.name)
+                for value in numbers:
+                    request: Any = request_type.FromString(whole)
+                    part = nodes(request)[index][1]
+                    if field.is_repeated:
+                        getattr(part, field.name).append(value)
+                    else:
+                        setattr(part, field.name, value)
                     if isinstance(request, AppendEventsRequest):
                         request.validate_only = True
                     if found := sender.outcome(METHOD_OF[request_type], bytes_of(request)):
@@ -1282,6 +1717,7 @@ SCALARS: dict[int, Callable[[FieldDescriptor], st.SearchStrategy[Any]]] = {
     FieldDescriptor.TYPE_INT64: lambda _: st.one_of(
         st.integers(-(2**63), 2**63 - 1), st.integers(1_525_000_000, 1_526_000_000)
     ),
+    FieldDescriptor.TYPE_SINT64: lambda _: st.integers(-(2**63), 2**63 - 1),
     FieldDescriptor.TYPE_UINT32: lambda _: st.integers(0, 2**32 - 1),
     FieldDescriptor.TYPE_UINT64: lambda _: st.one_of(st.integers(0, 9), st.integers(0, 2**64 - 1)),
 }
@@ -1299,7 +1735,7 @@ def requests(draw: st.DrawFn, request_type: type[Message]) -> Message:
     request = request_type.FromString(bytes_of(draw(st.sampled_from(good(request_type)))))
     for _ in range(draw(st.integers(0, 3))):
         within = nodes(request)
-        node = within[draw(st.integers(0, len(within) - 1))]
+        _, node = within[draw(st.integers(0, len(within) - 1))]
         fields = node.DESCRIPTOR.fields
         field = fields[draw(st.integers(0, len(fields) - 1))]
         if draw(st.integers(0, 4)) == 0:

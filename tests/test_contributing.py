@@ -47,7 +47,7 @@ request = AppendEventsRequest(events=[event])
 check(request)
 append_events(ledger, request, 30)
 belongings = projections.load()["belongings"]
-page = turn_page(ledger, ListRosterRequest(), Tables(ledger, belongings, ["belongings:CBP"]))
+page = turn_page(ledger, ListRosterRequest(), Tables(ledger, belongings, ["belongings:CBP"], bytes))
 ((person_id, state),) = page.rows
 assert person_id == event.belongings_taken.person_id
 assert b"B-117" in state

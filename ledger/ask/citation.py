@@ -13,7 +13,8 @@ from google.protobuf.message import Message
 
 from ledger.ask.population import list_class, list_clocks, list_roster, list_separations
 from ledger.ask.queues import list_findings
-from ledger.errors import LedgerError
+from ledger.entry import question_faults
+from ledger.errors import LedgerError, refuse
 from ledger.ledger import Ledger, Moment
 from ledger.pages import PAGE_MAX
 from ledger.read import find
@@ -68,7 +69,10 @@ _NOT_ASKED = ("basis", "count_only", "page_size", "page_token")
 
 def cite(ledger: Ledger, request: CiteRequest) -> CiteResponse:
     """What to cite for an answer. Raises as the question does, and as `Ledger.moment` does."""
-    question = getattr(request, str(request.WhichOneof("question")))
+    name = str(request.WhichOneof("question"))
+    question = getattr(request, name)
+    if found := question_faults(question):
+        raise refuse([(why, f"{name}.{where}", what) for why, where, what in found])
     moment = ledger.moment(request.basis)
     return CiteResponse(citation=citation_of(ledger, query_of(question), moment)[0])
 
@@ -140,8 +144,14 @@ def verify_citation(ledger: Ledger, request: VerifyCitationRequest) -> VerifyCit
     """
     body = body_of(Entry.FromString(find(ledger, request.event_id).data).event)
     if "citation" not in body.DESCRIPTOR.fields_by_name or not body.HasField("citation"):
-        raise LedgerError(
-            ErrorReason.ERROR_REASON_NO_CITATION, "the event cites nothing of this ledger"
+        raise refuse(
+            [
+                (
+                    ErrorReason.ERROR_REASON_NO_CITATION,
+                    "event_id",
+                    "the event cites nothing of this ledger",
+                )
+            ]
         )
     recorded = body.citation
     size = ledger.log.entries.size()

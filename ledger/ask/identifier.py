@@ -4,7 +4,7 @@ from ledger.ask.known import same_people
 from ledger.entry import question_faults
 from ledger.errors import refuse
 from ledger.ledger import Ledger
-from ledger.pages import ask
+from ledger.members import Members
 from ledger.v1.custody_query_service_pb2 import (
     ResolveIdentifierRequest,
     ResolveIdentifierResponse,
@@ -29,8 +29,7 @@ def resolve_identifier(
     moment = ledger.moment(request.basis)
     one = mark(request.scheme, request.value, request.issuer_text)
     wanted = [f"{prefix}{one}" for prefix in (NUMBERED, SHARED, TAKEN_BACK)]
-    periods, at = ledger.populations.periods, (moment.as_of_us, moment.size)
-    rows = ask(ledger, holders, moment, lambda live: periods.all(live, wanted, *at))
+    rows = Members(ledger, holders, moment).all(wanted)
     people = [ResolvedPerson.FromString(state) for _, state in rows]
     active = [person for person in people if person.status == ACTIVE]
     for person in active if len(active) > 1 else []:

@@ -1,11 +1,10 @@
 """Populations: rosters, separations, clocks, classes, numbers; from the tables, in pages."""
 
-from collections.abc import Iterable
-
 from ledger.entry import question_faults
 from ledger.errors import refuse
 from ledger.ledger import Ledger, Moment
-from ledger.pages import Rows, Tables, Whole, ask, turn_page
+from ledger.members import Members
+from ledger.pages import Rows, Source, Tables, Whole, turn_page
 from ledger.v1.custody_query_service_pb2 import (
     AgeAt,
     ClassMember,
@@ -52,14 +51,11 @@ def list_roster(ledger: Ledger, request: ListRosterRequest) -> ListRosterRespons
     if request.facility:
         agencies = [request.agency] if request.agency else sorted(codes_of("agency"))
         wanted = [by_facility(agency, request.facility) for agency in agencies]
-    page = turn_page(ledger, request, Tables(ledger, custody.custody, wanted))
+    page = turn_page(ledger, request, Tables(ledger, custody.custody, wanted, Custody.FromString))
     if request.facility and not page.rows and not page.total_size:
         _require_known(ledger, page.moment, wanted)
     return ListRosterResponse(
-        people=[
-            RosterPerson(person_id=person_id, custody=Custody.FromString(state))
-            for person_id, state in page.rows
-        ],
+        people=[RosterPerson(person_id=person_id, custody=held) for person_id, held in page.rows],
         total_size=page.total_size,
         next_page_token=page.next_token,
         stamp=ledger.stamp(page.moment.size, page.moment.as_of_us),
@@ -68,10 +64,7 @@ def list_roster(ledger: Ledger, request: ListRosterRequest) -> ListRosterRespons
 
 def _require_known(ledger: Ledger, moment: Moment, wanted: list[str]) -> None:
     """Raise FACILITY_NOT_FOUND for a facility that nobody was ever believed to be in."""
-    periods = ledger.populations.periods
-    if not ask(
-        ledger, custody.custody, moment, lambda live: periods.is_known(live, wanted, moment.size)
-    ):
+    if not Members(ledger, custody.custody, moment).were_known(wanted):
         raise refuse(
             [
                 (
@@ -90,7 +83,11 @@ def list_separations(ledger: Ledger, request: ListSeparationsRequest) -> ListSep
     """
     if found := question_faults(request):
         raise refuse(found)
-    page = turn_page(ledger, request, Whole(lambda moment: separated(ledger, request, moment)))
+    source: Source[list[Separation]] = Whole(lambda moment: separated(ledger, request, moment))
+    if not _narrows(request):
+        wanted = [separation.EVER if request.include_reunified else separation.NOT_REUNIFIED]
+        source = Tables(ledger, separation.separation, wanted, lambda state: _meant(state, request))
+    page = turn_page(ledger, request, source)
     return ListSeparationsResponse(
         separations=[one for _, found in page.rows for one in found],
         total_size=page.total_size,
@@ -106,23 +103,28 @@ def separated(
     wanted = [separation.EVER if request.include_reunified else separation.NOT_REUNIFIED]
     if request.statuses:
         wanted = [separation.by_status(one) for one in dict.fromkeys(request.statuses)]
-    periods, at = ledger.populations.periods, (moment.as_of_us, moment.size)
-    rows = dict(
-        ask(ledger, separation.separation, moment, lambda live: periods.all(live, wanted, *at))
-    )
+    rows = dict(Members(ledger, separation.separation, moment).all(wanted))
     if request.held_by_agency:
-        whom = [by_agency(request.held_by_agency)]
-        held = ask(ledger, custody.custody, moment, lambda live: periods.all(live, whom, *at))
+        held = Members(ledger, custody.custody, moment).all([by_agency(request.held_by_agency)])
         rows = {child_id: rows[child_id] for child_id, _ in held if child_id in rows}
-    found = (
-        (child_id, [one for one in _of(state) if _is_meant(one, request)])
-        for child_id, state in rows.items()
-    )
+    found = ((child_id, _meant(state, request)) for child_id, state in rows.items())
     return [(child_id, meant) for child_id, meant in found if meant]
 
 
-def _of(state: bytes) -> Iterable[Separation]:
-    return ChildSeparations.FromString(state).separations
+def _narrows(request: ListSeparationsRequest) -> bool:
+    """Whether a request means some of the children of a population only."""
+    return bool(
+        request.statuses
+        or request.reason_codes
+        or request.held_by_agency
+        or any(request.HasField(name) for name in ("since_time", "before_time", "age"))
+    )
+
+
+def _meant(state: bytes, request: ListSeparationsRequest) -> list[Separation]:
+    """The separations of a child that a request means."""
+    separations = ChildSeparations.FromString(state).separations
+    return [one for one in separations if _is_meant(one, request)]
 
 
 def _is_meant(one: Separation, request: ListSeparationsRequest) -> bool:
@@ -163,12 +165,9 @@ def list_clocks(ledger: Ledger, request: ListClocksRequest) -> ListClocksRespons
     wanted = [clocks.by_state(request.clock_code, state) for state in states]
 
     def compute(moment: Moment) -> Rows[list[Clock]]:
-        periods, at = ledger.populations.periods, (moment.as_of_us, moment.size)
         bound = moment.as_of_us + request.within_hours * HOUR_US
         found: dict[str, list[Clock]] = {}
-        for person_id, state in ask(
-            ledger, duties, moment, lambda live: periods.all(live, wanted, *at)
-        ):
+        for person_id, state in Members(ledger, duties, moment).all(wanted):
             for one in PersonClocks.FromString(state).clocks:
                 if not request.HasField("within_hours") or _due(one) <= bound:
                     found.setdefault(person_id, []).append(cited(one))
@@ -199,11 +198,13 @@ def list_class(ledger: Ledger, request: ListClassRequest) -> ListClassResponse:
     if found := question_faults(request):
         raise refuse(found)
     wanted = [classes.members(request.class_code, included=not request.excluded)]
-    page = turn_page(ledger, request, Tables(ledger, classes.classes, wanted))
+    page = turn_page(
+        ledger, request, Tables(ledger, classes.classes, wanted, ClassMembership.FromString)
+    )
     return ListClassResponse(
         members=[
-            ClassMember(person_id=person_id, membership=ClassMembership.FromString(state))
-            for person_id, state in page.rows
+            ClassMember(person_id=person_id, membership=membership)
+            for person_id, membership in page.rows
         ],
         total_size=page.total_size,
         next_page_token=page.next_token,
@@ -214,9 +215,11 @@ def list_class(ledger: Ledger, request: ListClassRequest) -> ListClassResponse:
 def list_numbers(ledger: Ledger, request: ListNumbersRequest) -> ListNumbersResponse:
     """Numbers that were published. Raises INVALID_PAGE_TOKEN, PROJECTION_BEHIND."""
     wanted = [publication.REVISED if request.revised_only else publication.PUBLISHED]
-    page = turn_page(ledger, request, Tables(ledger, publication.number, wanted))
+    page = turn_page(
+        ledger, request, Tables(ledger, publication.number, wanted, PublishedNumber.FromString)
+    )
     return ListNumbersResponse(
-        numbers=[PublishedNumber.FromString(state) for _, state in page.rows],
+        numbers=[one for _, one in page.rows],
         total_size=page.total_size,
         next_page_token=page.next_token,
         stamp=ledger.stamp(page.moment.size, page.moment.as_of_us),

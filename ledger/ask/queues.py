@@ -8,7 +8,8 @@ from ledger.ask.known import people
 from ledger.entry import question_faults
 from ledger.errors import refuse
 from ledger.ledger import Ledger, Moment
-from ledger.pages import Rows, Source, Tables, Whole, ask, turn_page
+from ledger.members import Members
+from ledger.pages import Rows, Source, Tables, Whole, turn_page
 from ledger.v1.custody_query_service_pb2 import (
     ListFindingsRequest,
     ListFindingsResponse,
@@ -44,7 +45,13 @@ def list_findings(ledger: Ledger, request: ListFindingsRequest) -> ListFindingsR
     rule_code = request.rule_code
     source: Source[list[Finding]] = Whole(lambda moment: standing(ledger, rule_code, moment))
     if _is_of_one(rule_code):
-        source = _Queue(ledger, rule_code)
+        tables: Projection[Any] = duties if rule_code in rules.DUTIES else findings
+        source = Tables(
+            ledger,
+            tables,
+            [f"{QUEUE}{rule_code}"],
+            lambda state: list(PersonFindings.FromString(state).findings),
+        )
     page = turn_page(ledger, request, source)
     return ListFindingsResponse(
         findings=[one for _, some in page.rows for one in some],
@@ -54,32 +61,12 @@ def list_findings(ledger: Ledger, request: ListFindingsRequest) -> ListFindingsR
     )
 
 
-class _Queue(Source[list[Finding]]):
-    """The queue of a rule that looks at one record alone, from the tables."""
-
-    def __init__(self, ledger: Ledger, rule_code: str) -> None:
-        projection: Projection[Any] = duties if rule_code in rules.DUTIES else findings
-        self._tables = Tables(ledger, projection, [f"{QUEUE}{rule_code}"])
-
-    def page(self, moment: Moment, after: str, limit: int) -> Rows[list[Finding]]:
-        """See Source."""
-        return [
-            (person_id, list(PersonFindings.FromString(state).findings))
-            for person_id, state in self._tables.page(moment, after, limit)
-        ]
-
-    def count(self, moment: Moment) -> int:
-        """See Source."""
-        return self._tables.count(moment)
-
-
 def list_queues(ledger: Ledger, request: ListQueuesRequest) -> ListQueuesResponse:
     """Every queue with its count. Raises PROJECTION_BEHIND, and as `Ledger.moment` does."""
     moment = ledger.moment(request.basis)
-    periods, at = ledger.populations.periods, (moment.as_of_us, moment.size)
     counts: dict[str, int] = {}
     for tables in (findings, duties):
-        counts |= ask(ledger, tables, moment, lambda live: periods.counts(live, QUEUE, *at))
+        counts |= Members(ledger, tables, moment).counts(QUEUE)
     queues = []
     for code in codes_of("finding").values():
         count = counts.get(f"{QUEUE}{code.code}", 0)
@@ -122,13 +109,7 @@ def standing(ledger: Ledger, rule_code: str, moment: Moment) -> Rows[list[Findin
 
 
 def _among(ledger: Ledger, rule_code: str, moment: Moment) -> list[Finding]:
-    periods, at = ledger.populations.periods, (moment.as_of_us, moment.size)
-    candidates = ask(
-        ledger,
-        findings,
-        moment,
-        lambda live: periods.all(live, [f"{CANDIDATE}{rule_code}"], *at),
-    )
+    candidates = Members(ledger, findings, moment).all([f"{CANDIDATE}{rule_code}"])
     records = people(ledger, [one for one, _ in candidates], moment)
     relatives = {
         link.relative_id for record in records.values() for link in record.family.links
@@ -202,6 +183,5 @@ def _shared(
     state: type[State],
 ) -> list[list[State]]:
     """The members of each population that several belong to, in what is shown of them."""
-    periods, at = ledger.populations.periods, (moment.as_of_us, moment.size)
-    shared = ask(ledger, projection, moment, lambda live: periods.shared(live, prefix, *at))
+    shared = Members(ledger, projection, moment).shared(prefix)
     return [[state.FromString(one) for _, one in members] for members in shared.values()]

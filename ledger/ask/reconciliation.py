@@ -11,7 +11,7 @@ from ledger.ask.known import people, same_people
 from ledger.entry import question_faults
 from ledger.errors import refuse
 from ledger.ledger import Ledger, Moment
-from ledger.pages import ask
+from ledger.members import Members
 from ledger.v1.custody_query_service_pb2 import (
     ComparedRow,
     Comparison,
@@ -61,14 +61,8 @@ def _compare(
     ledger: Ledger, request: ReconcileListRequest, moment: Moment
 ) -> Iterator[ComparedRow]:
     """Each row of the list, then each person of the roster whom no row names."""
-    periods, at = ledger.populations.periods, (moment.as_of_us, moment.size)
-    whom = [by_agency(request.agency)]
-    roster = {
-        person_id: Custody.FromString(state)
-        for person_id, state in ask(
-            ledger, custody.custody, moment, lambda live: periods.all(live, whom, *at)
-        )
-    }
+    on_roster = Members(ledger, custody.custody, moment).all([by_agency(request.agency)])
+    roster = {person_id: Custody.FromString(state) for person_id, state in on_roster}
     holding = _holding(ledger, request, moment)
     named = [_people_of(row, holding) for row in request.rows]
     ids = sorted({one for some in named for one in some})
@@ -135,8 +129,7 @@ def _why_not(record: Record) -> str:
 def _holding(ledger: Ledger, request: ReconcileListRequest, moment: Moment) -> dict[str, list[str]]:
     """For each number on the list the persons who have it."""
     wanted = {_population(row) for row in request.rows if row.WhichOneof("who") == "identifier"}
-    periods, at = ledger.populations.periods, (moment.as_of_us, moment.size)
-    found = ask(ledger, holders, moment, lambda live: periods.members(live, list(wanted), *at))
+    found = Members(ledger, holders, moment).each(list(wanted))
     return {name: [person_id for person_id, _ in some] for name, some in found.items()}
 
 

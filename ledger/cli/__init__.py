@@ -9,8 +9,27 @@ import sys
 
 import typer
 
-from ledger.cli import audit, imports, person, population, projection, serve, watch
+from ledger.cli import (
+    append,
+    audit,
+    clock,
+    codes,
+    family,
+    identifier,
+    imports,
+    lists,
+    number,
+    person,
+    population,
+    projection,
+    queues,
+    separation,
+    serve,
+    transfer,
+    watch,
+)
 from ledger.errors import LedgerError, MistakeError, StartupError, TamperedError
+from ledger.v1.error_pb2 import ErrorReason
 
 app = typer.Typer(
     name="ledger",
@@ -26,13 +45,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-serve.add_to(app)
-imports.add_to(app)
-person.add_to(app)
-population.add_to(app)
-watch.add_to(app)
-audit.add_to(app)
-projection.add_to(app)
+for one in (
+    *(serve, append, imports),
+    *(person, identifier, family, transfer),
+    *(population, separation, queues, clock),
+    *(lists, number),
+    *(watch, audit, projection, codes),
+):
+    one.add_to(app)
 
 # google.rpc.Code to exit code; anything else is 1.
 _EXIT_CODES = {3: 2, 4: 3, 6: 4, 8: 3, 10: 4, 14: 3, 15: 5}
@@ -47,7 +67,9 @@ def main() -> None:
         app()
     except LedgerError as error:
         typer.echo(f"ledger: {error.name}: {error}", err=True)
-        for one in error.violations[1:]:
+        # The message is the first violation; of findings it does not say everything.
+        told = 0 if error.reason == ErrorReason.ERROR_REASON_FINDINGS else 1
+        for one in error.violations[told:]:
             typer.echo(f"ledger: {one.rule}: {one.field}: {one.description}", err=True)
         sys.exit(_EXIT_CODES.get(error.status, 1))
     except StartupError as error:

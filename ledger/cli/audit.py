@@ -15,7 +15,8 @@ from ledger.cli.options import (
     ServerOption,
     connected,
 )
-from ledger.cli.render import plain, show_json, show_table, time_of
+from ledger.cli.phrases import citation_phrase
+from ledger.cli.render import plain, show_json, show_some, show_stamp, show_table, time_of
 
 if TYPE_CHECKING:
     from ledger.store.audit import Verdict
@@ -90,6 +91,39 @@ def verify(
             [(one.position, one.what) for one in verdict.problems],
         )
     if not verdict.ok:
+        sys.exit(NOT_VERIFIED)
+
+
+@audit.command("citation")
+def citation(
+    event_id: Annotated[
+        str, typer.Argument(metavar="EVENT_ID", help="What certified, reconciled or published it.")
+    ],
+    server: ServerOption = LISTEN,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Compute again what a list or number was computed from: exit code 5 if it comes out another.
+
+    And what the same question comes to with all that is known now: who entered, and who left.
+
+    Example: ledger audit citation 2c5f0b7e-…
+    """
+    from ledger.v1.audit_service_pb2 import VerifyCitationRequest
+
+    with connected(server) as client:
+        found = client.audit.VerifyCitation(VerifyCitationRequest(event_id=event_id))
+    if output == Output.JSON:
+        show_json(plain(found))
+    else:
+        typer.echo(f"{'reproduced' if found.reproduced else 'not reproduced'}: ", nl=False)
+        typer.echo(citation_phrase(found.recorded))
+        if not found.reproduced:
+            typer.echo(f"it comes out as: {citation_phrase(found.recomputed)}")
+        typer.echo(f"known now, at size {found.now.size}: {found.now.count}")
+        show_some("Entered since", ["person"], [(one,) for one in found.entered_person_ids])
+        show_some("Left since", ["person"], [(one,) for one in found.left_person_ids])
+        show_stamp(found.stamp)
+    if not found.reproduced:
         sys.exit(NOT_VERIFIED)
 
 

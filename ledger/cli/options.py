@@ -3,9 +3,10 @@
 import re
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from ledger.v1.basis_pb2 import Basis
 
@@ -58,6 +59,11 @@ AtSizeOption = Annotated[
     int | None,
     typer.Option("--at-size", min=0, help="As the first so many entries say; repeats a stamp."),
 ]
+CountOption = Annotated[bool, typer.Option("--count", help="Only count them.")]
+CiteOption = Annotated[
+    bool,
+    typer.Option("--cite", help="Instead, as JSON, what `ledger list certify` certifies."),
+]
 OutputOption = Annotated[Output, typer.Option("-o", "--output", help="The form of the answer.")]
 
 
@@ -86,6 +92,23 @@ def basis(as_of: str, known_at: str, at_size: int | None) -> Basis:
         if _DAY.match(known_at) and moment.date() == now.date():
             moment = now  # of today, what is known by now
         made.known_at_time.FromDatetime(moment)
+    return made
+
+
+def chosen(option: str, words: dict[str, int], texts: list[str] | None) -> list[Any]:
+    """The values of an enum that were chosen by their words. Raises BadParameter."""
+    for text in texts or []:
+        if text not in words:
+            raise typer.BadParameter(f"{option}: {text} is none of {', '.join(words)}")
+    return [words[text] for text in texts or []]
+
+
+def beginning(option: str, text: str) -> Timestamp | None:
+    """A time as people write it, a day alone being its first moment; nothing: no bound."""
+    if not text:
+        return None
+    made = Timestamp()
+    made.FromDatetime(instant(option, f"{text}T00:00" if _DAY.match(text) else text))
     return made
 
 

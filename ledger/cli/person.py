@@ -1,9 +1,10 @@
-"""Commands that ask about one person or one family."""
+"""Commands that ask about one person."""
 
 from typing import Annotated
 
 import typer
 
+from ledger.cli import known
 from ledger.cli.options import (
     LISTEN,
     AsOfOption,
@@ -15,18 +16,23 @@ from ledger.cli.options import (
     basis,
     connected,
 )
-from ledger.cli.phrases import custody_phrase, date_phrase, link_phrase, show_separations
-from ledger.cli.render import enum_word, plain, show_json, show_stamp, show_table, time_of
-from ledger.errors import LedgerError
+from ledger.cli.phrases import contact_phrase, custody_cell, custody_phrase, link_phrase
+from ledger.cli.render import (
+    enum_word,
+    plain,
+    show_json,
+    show_some,
+    show_stamp,
+    show_table,
+    time_of,
+)
 from ledger.v1.custody_query_service_pb2 import (
-    GetFamilyRequest,
     GetPersonRequest,
     GetPersonTimelineRequest,
+    LocateRelativesRequest,
 )
-from ledger.v1.error_pb2 import ErrorReason
 
 person = typer.Typer(help="One person.", no_args_is_help=True)
-family = typer.Typer(help="One family.", no_args_is_help=True)
 
 PersonArgument = Annotated[str, typer.Argument(metavar="ID", help="The person's id.")]
 
@@ -34,7 +40,6 @@ PersonArgument = Annotated[str, typer.Argument(metavar="ID", help="The person's 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the command line."""
     app.add_typer(person, name="person")
-    app.add_typer(family, name="family")
 
 
 @person.command("show")
@@ -46,7 +51,7 @@ def show_person(
     server: ServerOption = LISTEN,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """What is known of a person: claims, identifiers, custody, separations, relatives.
+    """What is known of a person: custody, age, needs, separations, relatives, clocks, findings.
 
     Example: ledger person show 3f0c6a2e-… --as-of 2018-06-20
     """
@@ -56,31 +61,45 @@ def show_person(
     if output == Output.JSON:
         show_json(plain(found))
         return
-    typer.echo(f"Person {found.person_id}: {custody_phrase(found.custody)}")
-    if found.claims:
-        show_table(
-            "Claims",
-            ["born", "age", "sex", "nationality"],
-            [
-                (
-                    date_phrase(claim.birth_date) if claim.HasField("birth_date") else "",
-                    claim.stated_age_years if claim.HasField("stated_age_years") else "",
-                    enum_word(claim, "sex"),
-                    claim.nationality_text,
-                )
-                for claim in found.claims
-            ],
-        )
-    if found.identifiers:
-        show_table(
-            "Identifiers",
-            ["scheme", "value"],
-            [(one.scheme, one.value) for one in found.identifiers],
-        )
-    if found.separations:
-        show_separations(found.separations)
-    if found.links:
-        show_table("Relatives", ["who", "what", "from"], [link_phrase(one) for one in found.links])
+    known.show(found)
+    show_stamp(found.stamp)
+
+
+@person.command("locate")
+def locate(
+    person_id: PersonArgument,
+    as_of: AsOfOption = "",
+    known_at: KnownAtOption = "",
+    at_size: AtSizeOption = None,
+    server: ServerOption = LISTEN,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Where each relative of a person is, who holds them, since when, and when the two last spoke.
+
+    Example: ledger person locate 3f0c6a2e-…
+    """
+    request = LocateRelativesRequest(person_id=person_id, basis=basis(as_of, known_at, at_size))
+    with connected(server) as client:
+        found = client.custody.LocateRelatives(request)
+    if output == Output.JSON:
+        show_json(plain(found))
+        return
+    typer.echo(f"Person {person_id}: {custody_phrase(found.custody)}")
+    show_some(
+        "Relatives",
+        ["relative", "what", "where", "last spoke"],
+        [
+            (
+                "\nalso ".join([one.person_id, *one.same_person_ids]),
+                "\n".join(f"{what} ({why})" for _, what, why in map(link_phrase, one.links)),
+                custody_cell(one.custody),
+                contact_phrase(one.last_contact) if one.HasField("last_contact") else "no record",
+            )
+            for one in found.relatives
+        ],
+    )
+    if not found.relatives:
+        typer.echo("No link to a relative is recorded.")
     show_stamp(found.stamp)
 
 
@@ -136,52 +155,4 @@ def show_timeline(
             for one in found.periods
         ],
     )
-    show_stamp(found.stamp)
-
-
-@family.command("show")
-def show_family(
-    subject_id: Annotated[
-        str, typer.Argument(metavar="ID", help="A person of the family, or the family's own id.")
-    ],
-    as_of: AsOfOption = "",
-    known_at: KnownAtOption = "",
-    at_size: AtSizeOption = None,
-    server: ServerOption = LISTEN,
-    output: OutputOption = Output.TABLE,
-) -> None:
-    """Everyone whom a link reaches, at any remove, and where each of them is.
-
-    Example: ledger family show 3f0c6a2e-…
-    """
-    request = GetFamilyRequest(person_id=subject_id, basis=basis(as_of, known_at, at_size))
-    try:
-        with connected(server) as client:
-            found = client.custody.GetFamily(request)
-    except LedgerError as error:
-        if error.reason != ErrorReason.ERROR_REASON_SUBJECT_NOT_FOUND:
-            raise
-        request.family_id = subject_id
-        with connected(server) as client:
-            found = client.custody.GetFamily(request)
-    if output == Output.JSON:
-        show_json(plain(found))
-        return
-    show_table(
-        "Family",
-        ["person", "removes", "custody", "links"],
-        [
-            (
-                member.person_id,
-                member.removes,
-                custody_phrase(member.custody),
-                "\n".join(
-                    f"{what} {who} ({why})" for who, what, why in map(link_phrase, member.links)
-                ),
-            )
-            for member in found.members
-        ],
-    )
-    if found.truncated:
-        typer.echo(f"There are more than these {len(found.members)}.")
     show_stamp(found.stamp)

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from ledger.cli.render import enum_word, show_table, time_of
-from ledger.v1.view_pb2 import Custody, FamilyLink, Separation
+from ledger.cli.render import enum_word, show_some, show_table, time_of
+from ledger.v1.oversight_pb2 import Citation
+from ledger.v1.view_pb2 import Age, Clock, Contact, Custody, FamilyLink, Finding, Separation
 
 
 def show_separations(separations: Iterable[Separation]) -> None:
@@ -22,6 +23,44 @@ def show_separations(separations: Iterable[Separation]) -> None:
                 time_of(one, "reunified_time") or "no record",
             )
             for one in separations
+        ],
+    )
+
+
+def show_findings(findings: Iterable[Finding], whose: str = "person_id") -> None:
+    """Findings as a table, with the person or the field that each is about."""
+    show_some(
+        "Findings",
+        ["severity", "rule", whose.removesuffix("_id"), "what it says", "what is known"],
+        [
+            (
+                enum_word(one, "severity"),
+                one.rule_code,
+                getattr(one, whose),
+                one.message,
+                "\n".join(one.known),
+            )
+            for one in sorted(findings, key=lambda one: -one.severity)
+        ],
+    )
+
+
+def show_clocks(clocks: Iterable[Clock], *, whose: bool = False) -> None:
+    """Clocks as a table, with whose they are if they are of several persons."""
+    show_some(
+        "Clocks",
+        [*["person"] * whose, "clock", "state", "started", "due", "stopped", "owner"],
+        [
+            (
+                *[one.person_id] * whose,
+                one.clock_code,
+                enum_word(one, "state"),
+                span(one, "start_time", "latest_start_time"),
+                span(one, "due_time", "latest_due_time"),
+                time_of(one, "stop_time") or "no record",
+                one.owner_agency,
+            )
+            for one in clocks
         ],
     )
 
@@ -49,14 +88,85 @@ def custody_phrase(state: Custody) -> str:
     return said
 
 
+def custody_details(state: Custody) -> list[str]:
+    """What else is recorded of a state, each in a few words."""
+    said = []
+    if end := enum_word(state, "end"):
+        said.append(f"{end} {state.end_reason_code}".strip())
+    if away := enum_word(state, "away_for"):
+        said.append(f"away for {away} at {state.away_at or 'a place not recorded'}")
+    if state.designated_facility:
+        said.append(f"to go to {state.designated_facility}")
+    if state.referred_for_prosecution:
+        said.append("referred for prosecution and not back")
+    if state.sponsor_id:
+        said.append(f"taken in by {state.sponsor_id}")
+    if state.HasField("destination"):
+        said.append(f"address {enum_word(state.destination, 'state')}")
+    if state.seen_at:
+        said.append(f"last seen at {state.seen_at} {time_of(state, 'seen_time')}".rstrip())
+    return said
+
+
+def custody_cell(state: Custody) -> str:
+    """A state with all its details."""
+    return "; ".join([custody_phrase(state), *custody_details(state)])
+
+
 def link_phrase(link: FamilyLink) -> tuple[str, str, str]:
     """(relative, what they are, where from)."""
     kind = enum_word(link, "kind") or "together with"
     what = f"is {kind} of" if link.inverse else kind
-    status = " (retracted)" if enum_word(link, "status") == "retracted" else ""
-    return link.relative_id, what, f"{link.asserted_by}{status}"
+    status = enum_word(link, "status")
+    noted = "" if status == "asserted" else f" ({status})"
+    return link.relative_id, what, f"{link.asserted_by}{noted}"
+
+
+def contact_phrase(contact: Contact) -> str:
+    """A call or visit in a few words."""
+    tried = "" if contact.succeeded else ", did not succeed"
+    return f"{time_of(contact, 'contact_time')} {contact.means_code}{tried}"
+
+
+def age_phrase(age: Age) -> str:
+    """An age in one phrase."""
+    if not age.HasField("years_min"):
+        said = "not recorded"
+    else:
+        said = f"{years(age)} years"
+        if age.HasField("born"):
+            said += f", born {_born(age)}"
+    if minor := {1: "a minor", 2: "not a minor"}.get(age.minor):
+        said += f", {minor}"
+    return f"{said}, disputed" if age.disputed else said
+
+
+def years(age: Any) -> str:
+    """Whole years, as finely as they are known."""
+    if not age.HasField("years_min"):
+        return ""
+    return str(age.years_min) + (f" to {age.years_max}" if age.years_max != age.years_min else "")
+
+
+def _born(age: Age) -> str:
+    first, last = map(date_phrase, (age.born.earliest_date, age.born.latest_date))
+    return first if first == last else f"{first} to {last}"
+
+
+def span(message: Any, first: str, last: str) -> str:
+    """Between which two moments something was."""
+    times = dict.fromkeys((time_of(message, first), time_of(message, last)))
+    return " to ".join(one for one in times if one)
 
 
 def date_phrase(date: Any) -> str:
     """A date, with what is not known of it left out."""
     return "-".join(f"{part:02}" for part in (date.year, date.month, date.day) if part)
+
+
+def citation_phrase(citation: Citation) -> str:
+    """What was computed from what, in one phrase."""
+    return (
+        f"{citation.query} as of {time_of(citation, 'as_of_time')} "
+        f"at size {citation.size}: {citation.count}"
+    )

@@ -1,40 +1,33 @@
-"""Commands that ask about populations: roster, separation."""
+"""Commands that ask who is held somewhere, and who is of a class."""
 
 from typing import Annotated
 
 import typer
 
+from ledger.cli.listing import show_citation, show_listing
 from ledger.cli.options import (
     LISTEN,
     AsOfOption,
     AtSizeOption,
+    CiteOption,
+    CountOption,
     KnownAtOption,
     Output,
     OutputOption,
     ServerOption,
     basis,
-    connected,
 )
-from ledger.cli.phrases import custody_phrase, show_separations
-from ledger.cli.render import plain, show_json, show_stamp, show_table
-from ledger.v1.custody_query_service_pb2 import (
-    ListRosterRequest,
-    ListSeparationsRequest,
-    RosterPerson,
-)
-from ledger.v1.view_pb2 import Separation
+from ledger.cli.phrases import custody_cell
+from ledger.cli.render import show_table
+from ledger.v1.custody_query_service_pb2 import ListClassRequest, ListRosterRequest
 
-PAGE = 1_000
-
-separation = typer.Typer(help="Separations.", no_args_is_help=True)
-
-CountOption = Annotated[bool, typer.Option("--count", help="Only count them.")]
+classes = typer.Typer(help="Classes and groups under a court's order.", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the command line."""
     app.command("roster")(roster)
-    app.add_typer(separation, name="separation")
+    app.add_typer(classes, name="class")
 
 
 def roster(
@@ -48,6 +41,7 @@ def roster(
     known_at: KnownAtOption = "",
     at_size: AtSizeOption = None,
     count: CountOption = False,
+    cite: CiteOption = False,
     server: ServerOption = LISTEN,
     output: OutputOption = Output.TABLE,
 ) -> None:
@@ -60,75 +54,65 @@ def roster(
         facility=facility,
         basis=basis(as_of, known_at, at_size),
         count_only=count,
-        page_size=PAGE,
     )
-    people: list[RosterPerson] = []
-    with connected(server) as client:
-        found = first = client.custody.ListRoster(request)
-        people += found.people
-        while found.next_page_token:
-            request.page_token = found.next_page_token
-            found = client.custody.ListRoster(request)
-            people += found.people
-    if output == Output.JSON:
-        show_json(
-            {
-                "count": first.total_size,
-                "people": [plain(one) for one in people],
-                "stamp": plain(first.stamp),
-            }
-        )
+    if cite:
+        show_citation(server, list_roster=request)
         return
-    if not count:
-        show_table(
+    show_listing(
+        server,
+        lambda client: client.custody.ListRoster,
+        request,
+        "people",
+        lambda found: show_table(
             "Roster",
             ["person", "custody"],
-            [(one.person_id, custody_phrase(one.custody)) for one in people],
-        )
-    typer.echo(f"Count: {first.total_size}")
-    show_stamp(first.stamp)
+            [(one.person_id, custody_cell(one.custody)) for one in found],
+        ),
+        output,
+    )
 
 
-@separation.command("list")
-def list_separations(
-    include_reunified: Annotated[
-        bool, typer.Option("--all", help="Those that a reunification ended, too.")
+@classes.command("list")
+def list_class(
+    class_code: Annotated[
+        str, typer.Argument(metavar="CODE", help="MS_L_2018 …: `ledger code list class`.")
+    ],
+    excluded: Annotated[
+        bool, typer.Option("--excluded", help="Those determined not to be in it, instead.")
     ] = False,
     as_of: AsOfOption = "",
     known_at: KnownAtOption = "",
     at_size: AtSizeOption = None,
     count: CountOption = False,
+    cite: CiteOption = False,
     server: ServerOption = LISTEN,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Children separated from an adult, of whom no reunification is recorded.
+    """The members of a class, as it was understood.
 
-    Example: ledger separation list --as-of 2018-07-26 --count
+    Example: ledger class list MS_L_2018 --known-at 2018-07-26
     """
-    request = ListSeparationsRequest(
-        include_reunified=include_reunified,
+    request = ListClassRequest(
+        class_code=class_code.upper(),
+        excluded=excluded,
         basis=basis(as_of, known_at, at_size),
         count_only=count,
-        page_size=PAGE,
     )
-    separations: list[Separation] = []
-    with connected(server) as client:
-        found = first = client.custody.ListSeparations(request)
-        separations += found.separations
-        while found.next_page_token:
-            request.page_token = found.next_page_token
-            found = client.custody.ListSeparations(request)
-            separations += found.separations
-    if output == Output.JSON:
-        show_json(
-            {
-                "count": first.total_size,
-                "separations": [plain(one) for one in separations],
-                "stamp": plain(first.stamp),
-            }
-        )
+    if cite:
+        show_citation(server, list_class=request)
         return
-    if not count:
-        show_separations(separations)
-    typer.echo(f"Children: {first.total_size}")
-    show_stamp(first.stamp)
+    show_listing(
+        server,
+        lambda client: client.custody.ListClass,
+        request,
+        "members",
+        lambda found: show_table(
+            "Not in the class" if excluded else "Class",
+            ["person", "criteria", "determined by event"],
+            [
+                (one.person_id, one.membership.criteria_version, one.membership.event_id)
+                for one in found
+            ],
+        ),
+        output,
+    )

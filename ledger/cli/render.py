@@ -22,7 +22,9 @@ def plain(message: Message) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for field in message.DESCRIPTOR.fields:
         value = getattr(message, field.name)
-        if field.is_repeated:
+        if field.message_type and field.message_type.GetOptions().map_entry:
+            made[field.name] = dict(sorted(value.items()))
+        elif field.is_repeated:
             made[field.name] = [_plain(field, one) for one in value]
         elif field.has_presence and not message.HasField(field.name):
             if field.containing_oneof is None:
@@ -65,6 +67,15 @@ def time_of(message: Message, field: str) -> str:
     return str(getattr(message, field).ToJsonString()).removesuffix(MIDNIGHT)
 
 
+def words_of(enum: EnumDescriptor) -> dict[str, int]:
+    """The values of an enum by the words that people choose them by, such as "still-apart"."""
+    return {
+        word(enum, one.number).replace("_", "-").lower(): one.number
+        for one in enum.values
+        if one.number
+    }
+
+
 def show_json(value: dict[str, Any]) -> None:
     """One object on standard output."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
@@ -77,6 +88,12 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     console.print(table)
+
+
+def show_some(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table on standard output, where there is anything to show."""
+    if found := list(rows):
+        show_table(title, columns, found)
 
 
 def console_out() -> Console:

@@ -43,7 +43,7 @@ class Periods:
         found = self._holding(of, _beginning(prefix), as_of_us, size).subquery()
         rows = sa.select(found.c.population, sa.func.count()).group_by(found.c.population)
         with self._database.reading.connect() as connection:
-            return dict(connection.execute(rows).tuples().all())
+            return {row[0]: row[1] for row in connection.execute(rows)}
 
     def page(
         self,

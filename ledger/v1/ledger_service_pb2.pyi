@@ -575,6 +575,7 @@ class Code(_message.Message):
     IN_FORCE_TO_DATE_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    SAID_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """The code, the same for ever."""
     meaning: _builtins.str
@@ -593,6 +594,10 @@ class Code(_message.Message):
     def attributes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What else the list says of it, such as the hours of a clock or the gravity of a finding."""
 
+    @_builtins.property
+    def said(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What real records write for it, verbatim but for white space, case and a final full stop."""
+
     def __init__(
         self,
         *,
@@ -602,10 +607,11 @@ class Code(_message.Message):
         in_force_to_date: _date_pb2.Date | None = ...,
         source: _builtins.str = ...,
         attributes: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        said: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["in_force_from_date", b"in_force_from_date", "in_force_to_date", b"in_force_to_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "code", b"code", "in_force_from_date", b"in_force_from_date", "in_force_to_date", b"in_force_to_date", "meaning", b"meaning", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "code", b"code", "in_force_from_date", b"in_force_from_date", "in_force_to_date", b"in_force_to_date", "meaning", b"meaning", "said", b"said", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

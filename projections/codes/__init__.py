@@ -1,9 +1,9 @@
 """The code lists: data with dates, one TOML file each.
 
 A list grows by editions and never loses a code, so that what was recorded under an older edition
-still reads. The rules are lists too: `clock` has the legal time limits, `finding` what a record can
-lack, `reunification_step` who owes which step by when. What else a list says of a code stands in
-its attributes.
+still reads. Beside a code stands what real records write for it. The rules are lists too: `clock`
+has the legal time limits, `finding` what a record can lack, `reunification_step` who owes which
+step by when. What else a list says of a code stands in its attributes.
 """
 
 import tomllib
@@ -17,7 +17,7 @@ from google.type.date_pb2 import Date
 
 from ledger.v1.ledger_service_pb2 import Code, CodeList
 
-_FIELDS = {"code", "meaning", "in_force_from", "in_force_to", "source"}
+_FIELDS = {"code", "meaning", "in_force_from", "in_force_to", "source", "said"}
 
 
 @cache
@@ -34,6 +34,21 @@ def code_lists() -> dict[str, CodeList]:
 def codes_of(name: str) -> dict[str, Code]:
     """The codes of one list. Raises KeyError for a list that does not exist."""
     return {code.code: code for code in code_lists()[name].codes}
+
+
+def folded(text: str) -> str:
+    """White space folded, lower case, without a final full stop: how texts are compared."""
+    return " ".join(text.split()).casefold().removesuffix(".").rstrip()
+
+
+@cache
+def said_in(name: str) -> dict[str, tuple[str, ...]]:
+    """For each text, folded, that real records write for codes of a list: the codes it means."""
+    found: dict[str, tuple[str, ...]] = {}
+    for code in codes_of(name).values():
+        for text in code.said:
+            found[folded(text)] = (*found.get(folded(text), ()), code.code)
+    return found
 
 
 def is_in_force(code: Code, on: date) -> bool:
@@ -69,6 +84,7 @@ def _parse(table: dict[str, Any]) -> CodeList:
                 in_force_to_date=_date(one.get("in_force_to")),
                 source=one.get("source", ""),
                 attributes={key: str(one[key]) for key in one.keys() - _FIELDS},
+                said=one.get("said", []),
             )
             for one in table["code"]
         ],

@@ -1,0 +1,121 @@
+"""The command that appends events from a file, or says what they would cause."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+from uuid import uuid4
+
+import typer
+
+from ledger.cli.events import read_events
+from ledger.cli.options import LISTEN, Output, OutputOption, ServerOption, connected
+from ledger.cli.phrases import show_findings
+from ledger.cli.render import plain, show_json, show_stamp, show_table, time_of
+from ledger.v1.event_pb2 import Event
+from ledger.v1.ledger_service_pb2 import AppendEventsRequest, AppendEventsResponse
+from ledger.v1.time_pb2 import Precision
+from ledger.v1.view_pb2 import Severity
+
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would become of it, and append nothing.")
+]
+
+
+class Strict(StrEnum):
+    """How grave a finding must be to stop an append."""
+
+    NOTICE = "notice"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this command to the command line."""
+    app.command("append")(append)
+
+
+def append(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="One event or a list, as protobuf JSON; - to read it."),
+    ],
+    dry_run: DryRunOption = False,
+    strict: Annotated[
+        Strict | None,
+        typer.Option("--strict", help="Append nothing if a finding as grave as this comes of it."),
+    ] = None,
+    server: ServerOption = LISTEN,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Append the events of a file, all or none, and say what they cause in the record.
+
+    An event without an id gets one, which is printed before anything is sent. Put it into the file
+    to send again what was not answered: an event that is there already is not appended again.
+
+    Example: ledger append transfer.json --dry-run
+    """
+    events = read_events(file)
+    for index, event in enumerate(events):
+        if not event.event_id:
+            event.event_id = str(uuid4())
+            typer.echo(f"ledger: events[{index}].event_id made: {event.event_id}", err=True)
+    found = send(server, events, dry_run=dry_run, strict=strict)
+    if output == Output.JSON:
+        show_json(plain(found))
+        return
+    show_table(
+        "Events",
+        ["event", "what", "position", "recorded", ""],
+        [
+            (
+                receipt.event_id,
+                (event.WhichOneof("fact") or "").replace("_", " "),
+                receipt.position or "",
+                time_of(receipt, "record_time"),
+                _became(already=receipt.already_recorded, dry_run=dry_run),
+            )
+            for receipt, event in zip(found.receipts, events, strict=True)
+        ],
+    )
+    show_caused(found)
+    show_stamp(found.stamp)
+
+
+def send(
+    server: str, events: list[Event], *, dry_run: bool, strict: Strict | None = None
+) -> AppendEventsResponse:
+    """Append events at once."""
+    request = AppendEventsRequest(
+        events=events,
+        validate_only=dry_run,
+        strict=Severity.Value(f"SEVERITY_{strict.name if strict else 'UNSPECIFIED'}"),
+    )
+    with connected(server) as client:
+        return client.ledger.AppendEvents(request)
+
+
+def show_caused(found: AppendEventsResponse) -> None:
+    """What events cause."""
+    show_findings(found.findings, whose="field")
+    if not found.findings_sought:
+        typer.echo("Findings: not looked for in so many events; `ledger queue list` has them")
+    elif not found.findings:
+        typer.echo("Findings: none")
+
+
+def stated_now(agency: str) -> Event:
+    """An event that an agency states now, without its fact yet."""
+    event = Event(event_id=str(uuid4()))
+    event.valid_time.time.GetCurrentTime()
+    event.valid_time.time.nanos -= event.valid_time.time.nanos % 1_000
+    event.valid_time.precision = Precision.PRECISION_INSTANT
+    event.valid_time.zone = "UTC"
+    event.source.system = "ledger command line"
+    event.actor.agency = agency
+    return event
+
+
+def _became(*, already: bool, dry_run: bool) -> str:
+    if already:
+        return "there already"
+    return "would be appended" if dry_run else "appended"

@@ -1,0 +1,54 @@
+"""The members of populations at a moment, as the tables of a projection have them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from ledger.ledger import CATCH_UP_WAIT_S, Ledger, Moment
+from ledger.store.generations import Generation
+from projections.projection import Projection
+
+Answer = TypeVar("Answer")
+States = list[tuple[str, bytes]]
+"""(subject id, what is shown of it, serialized), by subject id."""
+
+
+class Members:
+    """The populations of one projection at a moment. Every question may raise PROJECTION_BEHIND."""
+
+    def __init__(self, ledger: Ledger, projection: Projection[Any], moment: Moment) -> None:
+        self._populations = ledger.populations
+        self._periods = ledger.populations.periods
+        self._name = projection.name
+        self._size = moment.size
+        self._at = (moment.as_of_us, moment.size)
+
+    def all(self, wanted: Sequence[str]) -> States:
+        """Everybody in any of these populations."""
+        return self._ask(lambda live: self._periods.all(live, wanted, *self._at))
+
+    def page(self, wanted: Sequence[str], after: str, limit: int) -> States:
+        """The first in any of these populations after a subject id."""
+        return self._ask(lambda live: self._periods.page(live, wanted, *self._at, after, limit))
+
+    def count(self, wanted: Sequence[str]) -> int:
+        """How many are in any of these populations."""
+        return self._ask(lambda live: self._periods.count(live, wanted, *self._at))
+
+    def counts(self, prefix: str) -> dict[str, int]:
+        """How many are in each population whose name begins so; a prefix ends with ":"."""
+        return self._ask(lambda live: self._periods.counts(live, prefix, *self._at))
+
+    def each(self, wanted: Sequence[str]) -> dict[str, States]:
+        """The members of each of these populations that has any."""
+        return self._ask(lambda live: self._periods.members(live, wanted, *self._at))
+
+    def shared(self, prefix: str) -> dict[str, States]:
+        """The members of each population whose name begins so and that has several."""
+        return self._ask(lambda live: self._periods.shared(live, prefix, *self._at))
+
+    def were_known(self, wanted: Sequence[str]) -> bool:
+        """Whether anybody was ever believed to be in any of these populations."""
+        return self._ask(lambda live: self._periods.is_known(live, wanted, self._size))
+
+    def _ask(self, question: Callable[[Generation], Answer]) -> Answer:
+        return self._populations.ask(self._name, self._size, CATCH_UP_WAIT_S, question)
