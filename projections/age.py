@@ -21,6 +21,9 @@ TENDER_YEARS = 5
 
 OLDEST_YEARS = 130
 
+BIRTH_YEARS = (1900 - OLDEST_YEARS, 2200)
+"""Valid times are of the years 1900 to 2200; nobody whom they name was born outside these."""
+
 
 @dataclass(frozen=True, slots=True)
 class Born:
@@ -54,7 +57,9 @@ class Born:
 
 
 def born_on(stated: Date) -> Born | None:
-    """From a date of birth; a month or day of 0 is not known. None: it is no date."""
+    """From a date of birth; a month or day of 0 is not known. None: it is no date of a birth."""
+    if not BIRTH_YEARS[0] <= stated.year <= BIRTH_YEARS[1]:
+        return None
     try:
         first = date(stated.year, stated.month or 1, stated.day or 1)
         if not stated.month:

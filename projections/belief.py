@@ -12,7 +12,7 @@ from typing import Any
 from ledger.v1.event_pb2 import Entry
 from projections.history import Fact, facts
 from projections.projection import Changes, Period, Projection
-from projections.sameness import is_listed
+from projections.sameness import about, is_listed, linked_ids
 
 Shown = tuple[str, bytes, int, int | None]
 """(population, state, from, to) over valid time."""
@@ -59,6 +59,7 @@ class Record:
     def __init__(self, subject_id: str, entries: Sequence[tuple[int, Entry]]) -> None:
         self.subject_id = subject_id
         self.entries = entries
+        self._is_merged = bool(linked_ids(entries))
         self._facts: dict[int, list[Fact]] = {}
         self._changes: dict[str, Changes[Any]] = {}
         self._shown: dict[tuple[str, int, int, int | None], list[Shown]] = {}
@@ -91,6 +92,9 @@ class Record:
         """What the first entries say; nothing where another record stands for the person."""
         if count not in self._facts:
             entries = self.entries[:count]
+            if self._is_merged and not linked_ids(entries):
+                # Nobody had linked her with anybody yet: the others' entries were not hers.
+                entries = about({self.subject_id}, entries)
             is_counted = is_listed(self.subject_id, entries)
             self._facts[count] = facts(entries, self.subject_id) if is_counted else []
         return self._facts[count]

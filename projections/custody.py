@@ -28,7 +28,7 @@ from ledger.v1.custody_pb2 import (
     TransferProposed,
     TransferRefused,
 )
-from ledger.v1.place_pb2 import Place
+from ledger.v1.place_pb2 import Address, Place
 from ledger.v1.separation_pb2 import Reunified
 from ledger.v1.view_pb2 import AwayFor, CustodyEnd, CustodyStatus
 from projections.custody_view import (
@@ -51,7 +51,7 @@ _ENDS = {
 }
 
 
-custody = Projection("custody", Custody, subject="person", version=2, populations=populations)
+custody = Projection("custody", Custody, subject="person", version=3, populations=populations)
 
 
 def _begin(
@@ -206,7 +206,10 @@ def _(view: Custody, body: Absconded | Died | Removed, fact: Fact) -> Custody:
     # As with a release: one who does not hold her cannot strike her off the roster of those who do.
     if _is_elsewhere(view, body.agency):
         return _contradicted(view, fact)
-    return _end(view, fact, body.agency, _ENDS[fact.kind])
+    ended = _end(view, fact, body.agency, _ENDS[fact.kind])
+    if not isinstance(body, Removed) or not body.country_text:
+        return ended
+    return replace(ended, destination=Address(country_text=body.country_text))
 
 
 @custody.on(AddressChanged)

@@ -122,11 +122,10 @@ identity = Projection("identity", Identity, subject="person", version=2)
 
 def claimed_by(body: PersonRegistered, fact: Fact) -> Born | None:
     """When somebody can have been born by a registration; None: it says nothing of it."""
-    if body.HasField("birth_date"):
-        return age.born_on(body.birth_date)
-    if body.HasField("stated_age_years"):
+    born = age.born_on(body.birth_date) if body.HasField("birth_date") else None
+    if born is None and body.HasField("stated_age_years"):
         return age.born_by_age(body.stated_age_years, fact.start_us, fact.end_us)
-    return None
+    return born
 
 
 @identity.on(PersonRegistered)
@@ -160,13 +159,12 @@ def _(view: Identity, _body: AgeDisputed, fact: Fact) -> Identity:
 
 @identity.on(AgeDetermined)
 def _(view: Identity, body: AgeDetermined, fact: Fact) -> Identity:
-    if body.HasField("birth_date"):
-        return replace(view, determined=age.born_on(body.birth_date), disputed_event_id="")
-    if body.result == AgeResult.AGE_RESULT_MINOR:
-        return replace(view, determined=age.born_as_minor(fact.start_us), disputed_event_id="")
-    if body.result == AgeResult.AGE_RESULT_ADULT:
-        return replace(view, determined=age.born_as_adult(fact.end_us), disputed_event_id="")
-    return view
+    born = age.born_on(body.birth_date) if body.HasField("birth_date") else None
+    if born is None and body.result == AgeResult.AGE_RESULT_MINOR:
+        born = age.born_as_minor(fact.start_us)
+    elif born is None and body.result == AgeResult.AGE_RESULT_ADULT:
+        born = age.born_as_adult(fact.end_us)
+    return replace(view, determined=born, disputed_event_id="") if born else view
 
 
 @identity.on(PersonsLinkedAsSame, PersonsUnlinked)

@@ -36,9 +36,13 @@ class Changes(Generic[View]):
         return [Period(since, to, view) for (since, view), to in zip(self.made, ends, strict=False)]
 
     def are_followed_by(self, known: Sequence[Fact]) -> bool:
-        """Whether these facts are those that it was made of, and some more at the end."""
+        """Whether these facts are those that it was made of, and some more at the end.
+
+        The events are the same objects unless somebody in them has been renamed since.
+        """
         return len(known) >= len(self.known) and all(
-            (one.position, one.effective_us, one.retracted_by)
+            one.event is other.event
+            and (one.position, one.effective_us, one.retracted_by)
             == (other.position, other.effective_us, other.retracted_by)
             for one, other in zip(self.known, known, strict=False)
         )

@@ -1,14 +1,19 @@
 """Running the command line as its users do: as processes of their own."""
 
+import io
 import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+from ledger.cli import main
 
 ROOT = Path(__file__).parents[1]
 LEDGER = (sys.executable, "-m", "ledger")
@@ -16,17 +21,34 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 READY = re.compile(r"ledger: ready, serving .* at (\S+)")
 
 
-def ledger(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+def ledger(
+    *arguments: object, cwd: Path | None = None, given: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, with what it is given on standard input."""
     return subprocess.run(
         [*LEDGER, *map(str, arguments)],
         capture_output=True,
         text=True,
         env=ENVIRONMENT,
         cwd=cwd,
+        input=given,
         timeout=120,
         check=False,
     )
+
+
+def ledger_here(*arguments: object, given: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a command to its end within this process: quick, for what is wrong in many ways."""
+    command = [*LEDGER, *map(str, arguments)]
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr("sys.argv", ["ledger", *command[len(LEDGER) :]])
+        patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(given.encode())))
+        try:
+            main()
+        except SystemExit as exit_:
+            code = exit_.code
+    return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
 
 
 def answer(*arguments: object) -> Any:
@@ -34,6 +56,11 @@ def answer(*arguments: object) -> Any:
     done = ledger(*arguments, "-o", "json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def lines_of(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """What a command printed, line by line, without the blanks around."""
+    return [line.strip() for line in done.stdout.splitlines() if line.strip()]
 
 
 class Served:

@@ -809,6 +809,17 @@ def oversight(people: int) -> st.SearchStrategy[Message]:
 
 
 @cache
+def handovers(people: int) -> st.SearchStrategy[Message]:
+    """Above all who leaves one custodian for another, and what else shows where she is."""
+    return mixed(
+        (6, movements(people)),
+        (3, stays(people)),
+        (1, custody_facts(people)),
+        (1, ends(people)),
+    )
+
+
+@cache
 def apart_facts(people: int) -> st.SearchStrategy[Message]:
     """Anything but a retraction and a merge: each record is of a person of its own."""
     return mixed(

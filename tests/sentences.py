@@ -101,7 +101,7 @@ FORMS: list[tuple[type[Message], str]] = [
     (oversight_pb2.ClassMembershipDetermined, "{person_id} {included} in {class_code} under {criteria_version}[: {basis_text}]"),
     (oversight_pb2.ListCertified, "certified {list_id} by {agency} as {title}, citing {citation}"),
     (oversight_pb2.ListReconciled, "reconciled {list_id} of {agency} as {title}: {matched} matched, {missing} missing, {extra} extra, {different} different, citing {citation}"),
-    (oversight_pb2.NumberPublished, "published {number_id} by {agency}: {value} {title}[ in {release_text}][, citing {citation}]"),
+    (oversight_pb2.NumberPublished, r"published {number_id} by {agency}: {value} {title}[ \({release_text}\)][, citing {citation}]"),
 ]  # fmt: skip
 
 ID = r"[a-z]+-\d+"

@@ -21,6 +21,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from google.rpc.status_pb2 import Status
+from google.type.date_pb2 import Date
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
@@ -118,6 +119,7 @@ from ledger.v1.separation_pb2 import (
 )
 from ledger.v1.time_pb2 import Precision
 from ledger.v1.view_pb2 import Severity
+from projections.codes import codes_of
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 NOT_FOUND = grpc.StatusCode.NOT_FOUND
@@ -1563,6 +1565,125 @@ def test_the_largest_and_smallest_of_numbers_get_an_answer_or_a_named_refusal(
                         assert_named(found)
 
 
+# Dates of birth, and questions within citations: input that no shape judges.
+
+NO_BIRTHS = [
+    Date(),
+    Date(month=2, day=3),
+    Date(year=1, month=1, day=1),
+    Date(year=1769),
+    Date(year=2201),
+    Date(year=9981),
+    Date(year=9999, month=12),
+    Date(year=9999, month=12, day=31),
+    Date(year=2018, month=2, day=31),
+    Date(year=2018, month=13, day=1),
+    Date(year=2018, month=-1, day=1),
+    Date(year=-5, month=1, day=1),
+    Date(year=2**31 - 1, month=2**31 - 1, day=2**31 - 1),
+    Date(year=-(2**31), month=1, day=1),
+]
+BIRTHS = [
+    Date(year=1770),
+    Date(year=1900, month=1, day=1),
+    Date(year=2012, month=2, day=29),
+    Date(year=2200, month=12, day=31),
+]
+
+
+@pytest.mark.parametrize("stated", [*NO_BIRTHS, *BIRTHS], ids=str)
+def test_any_date_of_birth_is_kept_and_answered(stated: Date, sender: Sender) -> None:
+    """One that is none says nothing of an age; and no table stops at it."""
+    person_id = str(uuid.uuid4())
+    ancient = datetime(1900, 1, 1, tzinfo=UTC)
+    request = sent(
+        event(PersonRegistered(person_id=person_id, birth_date=stated)),
+        event(separated_from_second(person_id), 2),
+        event(AgeDetermined(person_id=person_id, method_code="OTHER", result=3, birth_date=stated)),
+        event(PersonRegistered(person_id=id_of(f"old {stated}"), stated_age_years=130), ancient),
+    )
+    sender.send(METHOD_OF[AppendEventsRequest], bytes_of(request))
+
+    for year in (1, 1900, 2018, 9999):
+        asked = GetPersonRequest(person_id=person_id, basis=Basis(as_of_time=new_year(year)))
+        answer: Any = sender.send(METHOD_OF[GetPersonRequest], bytes_of(asked))[0]
+        assert not (answer.age.HasField("born") and stated in NO_BIRTHS)
+        assert [one.birth_date for one in answer.claims] == [stated] * (year > 2018)
+    for question in (
+        ListSeparationsRequest(age=AgeAt(time=new_year(2020), below_years=130)),
+        CountSeparationsRequest(by=[5]),
+        ListFindingsRequest(rule_code="CHILD_AGED_18_OR_OVER"),
+        ListClocksRequest(clock_code="L_02"),
+    ):
+        sender.send(METHOD_OF[type(question)], bytes_of(question))
+
+
+def separated_from_second(child_id: str) -> Separated:
+    return but(but(separated(), "child_id", child_id), "adult_ids", [SECOND])
+
+
+NO_QUESTIONS = [
+    "{}",
+    "[]",
+    "null",
+    "17",
+    "NaN",
+    "{{",
+    "ListRoster of the CBP",
+    '{"DropTable":{}}',
+    '{"ListRoster":null}',
+    '{"ListRoster":{}}',
+    '{"ListRoster":{"agency":"CBP"},"ListClass":{"classCode":"MS_L_2018"}}',
+    '{"ListRoster":{"agency":17}}',
+    '{"ListRoster":{"agency":["CBP"]}}',
+    '{"ListRoster":{"agency":"NO_SUCH_AGENCY"}}',
+    '{"ListRoster":{"agency":"CBP","unknown":1}}',
+    '{"ListRoster":{"agency":"\\ud800"}}',
+    '{"ListRoster":{"agency":"\\u0000"}}',
+    '{"ListRoster":{"facility":"' + "x" * 3_000 + '"}}',
+    '{"ListClocks":{"clockCode":"L_02","states":[99]}}',
+    '{"ListClocks":{"clockCode":"L_02","states":["NO_SUCH_STATE"]}}',
+    '{"ListClocks":{"clockCode":"L_02","withinHours":-1}}',
+    '{"ListClocks":{"clockCode":"L_02","withinHours":1e400}}',
+    '{"ListClocks":{"clockCode":"L_02","withinHours":' + "9" * 3_900 + "}}",
+    '{"ListFindings":{"ruleCode":"NO_SUCH_RULE"}}',
+    '{"ListSeparations":{"statuses":[99,-1]}}',
+    '{"ListSeparations":{"age":{}}}',
+    '{"ListSeparations":{"sinceTime":"99999-01-01T00:00:00Z"}}',
+    '{"a":' * 700,
+    "[" * 3_900,
+]
+
+
+@pytest.mark.parametrize("query", NO_QUESTIONS, ids=lambda query: query[:40])
+def test_a_question_that_is_none_can_be_cited_and_not_verified(query: str, sender: Sender) -> None:
+    """What an agency certified is kept, whatever it says it was computed from."""
+    certified = event(ListCertified(list_id=LIST, agency="ORR", title="a list"), 7)
+    certified.list_certified.citation.CopyFrom(citation(query))
+    answer: Any = sender.send(METHOD_OF[AppendEventsRequest], bytes_of(sent(certified)))[0]
+    assert [one.rule_code for one in answer.findings] == ["CITATION_NOT_REPRODUCED"]
+
+    asked = VerifyCitationRequest(event_id=certified.event_id)
+    found = sender.outcome(METHOD_OF[VerifyCitationRequest], bytes_of(asked))
+    assert found is not None
+    assert (found.code, found.reason) == (FAILED_PRECONDITION, "UNREADABLE_CITATION")
+    assert query not in found.text
+
+
+@pytest.mark.parametrize("who", ["strangers", "one person"])
+def test_a_long_list_is_compared(who: str, sender: Sender, database_url: str) -> None:
+    rows = 20_000 if who == "one person" or database_url.startswith("sqlite") else 2_000
+    people = [KNOWN if who == "one person" else str(uuid.UUID(int=i)) for i in range(rows)]
+    request = ReconcileListRequest(
+        agency="CBP", rows=[ListedPerson(person_id=one) for one in people]
+    )
+
+    answer: Any = sender.send(METHOD_OF[ReconcileListRequest], bytes_of(request))[0]
+
+    assert answer.matched + answer.missing + answer.different == rows
+    assert len(answer.rows) == rows + answer.extra
+
+
 # Pages.
 
 
@@ -1818,6 +1939,13 @@ def test_after_all_this_the_populations_answer_and_the_log_verifies(
     for question in (
         ListRosterRequest(agency="CBP", basis=Basis(as_of_time=new_year(9999))),
         ListSeparationsRequest(include_reunified=True),
+        CountSeparationsRequest(by=[1, 2, 5]),
+        ListQueuesRequest(),
+        *(ListFindingsRequest(rule_code=code) for code in codes_of("finding")),
+        *(ListClocksRequest(clock_code=code) for code in codes_of("clock")),
+        ListLikelyFamiliesRequest(),
+        ListClassRequest(class_code="MS_L_2018"),
+        ListNumbersRequest(),
     ):
         sender.send(METHOD_OF[type(question)], bytes_of(question))
     database = Database(database_url)

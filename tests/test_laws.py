@@ -425,67 +425,6 @@ def test_facts_learned_late_end_in_the_same_answers(
 # Proof. Nothing of `ledger.merkle` is used here.
 
 
-@tried(5)
-@given(history=histories())
-def test_every_receipt_proves_that_the_event_was_kept(database_url: str, history: History) -> None:
-    with opened(database_url) as ledger:
-        for events in history.appends:
-            reply = append(ledger, events, prove=True)
-            assert [one.event_id for one in reply.receipts] == [one.event_id for one in events]
-            for sent, receipt in zip(events, reply.receipts, strict=True):
-                kept = get_event(ledger, GetEventRequest(event_id=receipt.event_id))
-                entry = Entry.FromString(kept.entry_bytes)
-                assert entry.event == sent
-                assert entry.record_time == receipt.record_time
-                assert kept.event.position == receipt.position
-                assert leaf(kept.entry_bytes) == receipt.leaf_hash
-                size, root = reply.stamp.size, reply.stamp.root
-                path = list(receipt.inclusion_path)
-                assert is_included(kept.entry_bytes, receipt.position - 1, size, path, root)
-                assert not is_included(
-                    kept.entry_bytes + b"\0", receipt.position - 1, size, path, root
-                )
-        leaves = [leaf(one) for one in kept_bytes(ledger)]
-        assert len(leaves) == len(history.events)
-        assert tree_hash(leaves) == reply.stamp.root
-        for receipt in reply.receipts:
-            for size in range(receipt.position, len(leaves) + 1):
-                proof = get_inclusion_proof(
-                    ledger, GetInclusionProofRequest(event_id=receipt.event_id, size=size)
-                )
-                path = list(proof.inclusion_path)
-                root = tree_hash(leaves[:size])
-                assert proof.checkpoint.root == root
-                assert is_included(proof.entry_bytes, proof.position - 1, size, path, root)
-
-
-@tried(3)
-@given(counts=st.lists(st.sampled_from([1, 2, 100, 254, 255, 256, 257]), min_size=3, max_size=4))
-def test_any_two_checkpoints_are_of_one_log(database_url: str, counts: list[int]) -> None:
-    with opened(database_url) as ledger:
-        checkpoints = {0: get_checkpoint(ledger, GetCheckpointRequest()).checkpoint.root}
-        for count in counts:
-            events = [event(PersonRegistered(person_id=id_of(uuid4().hex))) for _ in range(count)]
-            append(ledger, events)
-            now = get_checkpoint(ledger, GetCheckpointRequest()).checkpoint
-            checkpoints[now.size] = now.root
-        leaves = [leaf(one) for one in kept_bytes(ledger)]
-        assert len(leaves) == sum(counts)
-        for size in {1, 2, 3, *range(250, 260), *range(510, 514)} - checkpoints.keys():
-            if size <= len(leaves):
-                request = GetCheckpointRequest(size=size)
-                checkpoints[size] = get_checkpoint(ledger, request).checkpoint.root
-        for size, root in checkpoints.items():
-            assert root == tree_hash(leaves[:size])
-        for first, second in combinations(sorted(checkpoints), 2):
-            proof = get_consistency_proof(
-                ledger, GetConsistencyProofRequest(first_size=first, second_size=second)
-            )
-            roots = checkpoints[first], checkpoints[second]
-            assert proof.second.root == checkpoints[second]
-            assert has_grown(first, second, *roots, list(proof.consistency_path))
-
-
 @tried(4)
 @given(history=histories())
 def test_every_store_comes_to_the_same_root(

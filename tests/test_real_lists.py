@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from hashlib import sha256
 from itertools import product
 from typing import Any
@@ -69,7 +70,8 @@ from ledger.v1.view_pb2 import Clock, ClockState
 pytestmark = needs(SEPARATIONS, APPREHENSIONS, COUNTS)
 
 HALF = 1_585  # of the 3,170 rows, the page headers among them
-LATER = end_of("2019-09-30")  # when the younger of the two lists of persons was drawn up
+DRAWN_UP = datetime(2019, 9, 30, tzinfo=UTC)  # the younger of the two lists of persons
+LATER = end_of("2019-09-30")
 CERTIFIED = id_of("certified")
 MET, MISSED, INDETERMINATE = (
     ClockState.CLOCK_STATE_MET,
@@ -101,10 +103,15 @@ class Lists:
             if one.source.system == system and one.WhichOneof("fact") == fact
         }
 
-    @property
+    @cached_property
     def child_of(self) -> dict[int, str]:
         """The child of each row of the separation list."""
         return self.of_rows("ORR separation list", "person_registered", "person_id")
+
+    @cached_property
+    def row_of(self) -> dict[str, int]:
+        """The row of each child of the separation list."""
+        return {child: number for number, child in self.child_of.items()}
 
     def basis(self, step: str, as_of: datetime | None = LATER) -> Basis:
         """As known after a step."""
@@ -134,10 +141,9 @@ class Lists:
 
     def rows_by_state(self, code: str) -> dict[ClockState.ValueType, set[int]]:
         """The rows of the separation list by how a clock of the child stands."""
-        row_of = {child: number for number, child in self.child_of.items()}
         found: dict[ClockState.ValueType, set[int]] = defaultdict(set)
         for one in self.clocks(code):
-            found[one.state].add(row_of[one.person_id])
+            found[one.state].add(self.row_of[one.person_id])
         return found
 
     def append(self, *events: Event) -> Any:
@@ -192,7 +198,7 @@ def _certify(told: Lists) -> None:
         title="Children in the care of ORR on 26 June 2018",
         citation=ask(told.client.custody.Cite, request).citation,
     )
-    appended = told.append(event(certified, LATER, event_id=CERTIFIED, agency="ORR"))
+    appended = told.append(event(certified, DRAWN_UP, event_id=CERTIFIED, agency="ORR"))
     assert not appended.findings  # above all: it comes out the same
     told.sizes["certified"] = appended.stamp.size
 
@@ -379,13 +385,11 @@ def test_three_days_from_apprehension_to_approval_are_missed_or_cannot_be_told(
 
     # Whoever reads the answer can see why: the first and the last moment of start and end.
     for one in lists.clocks(code):
-        child = {value: key for key, value in lists.child_of.items()}[one.person_id]
-        start = day_of(children()[child], "DATE_APPREHENDED")
+        child = children()[lists.row_of[one.person_id]]
+        start = day_of(child, "DATE_APPREHENDED")
         assert one.start_time.ToDatetime(tzinfo=UTC) == start
         assert one.latest_start_time.ToDatetime(tzinfo=UTC) == end_of(f"{start:%Y-%m-%d}")
-        assert one.stop_time.ToDatetime(tzinfo=UTC) == day_of(
-            children()[child], "DATE_ORR_APPROVED"
-        )
+        assert one.stop_time.ToDatetime(tzinfo=UTC) == day_of(child, "DATE_ORR_APPROVED")
         assert one.owner_agency == "CBP"
         assert one.citation
 
@@ -450,10 +454,9 @@ def test_what_the_separation_list_lacks_stands_in_queues(lists: Lists) -> None:
     def rows_of(rule_code: str, step: str = "separations") -> set[int]:
         request = ListFindingsRequest(rule_code=rule_code, basis=lists.basis(step))
         found = lists.whole(lists.client.custody.ListFindings, "findings", request)
-        row_of = {child: number for number, child in lists.child_of.items()}
         assert len({one.person_id for one in found}) == len(found)
         assert all(one.message and one.severity for one in found)
-        return {row_of[one.person_id] for one in found}
+        return {lists.row_of[one.person_id] for one in found}
 
     listed = children()
     first: dict[tuple[str, ...], int] = {}
@@ -635,7 +638,7 @@ def test_a_certified_list_comes_out_the_same_whatever_was_learned_since(lists: L
     }
     child = min(held)
     wrong = Retracted(retracted_event_id=placed[child], reason_text="it was another child")
-    lists.append(event(wrong, LATER, agency="ORR"))
+    lists.append(event(wrong, DRAWN_UP, agency="ORR"))
     verified = ask(lists.client.audit.VerifyCitation, request)
 
     assert verified.reproduced
@@ -699,7 +702,7 @@ def test_a_list_of_the_agency_is_compared_row_by_row(lists: Lists) -> None:
         extra=compared.extra,
         different=compared.different,
     )
-    appended = lists.append(event(reconciled, LATER, agency="ORR"))
+    appended = lists.append(event(reconciled, DRAWN_UP, agency="ORR"))
     assert not appended.findings
     kept_list = custody.GetList(GetListRequest(list_id=reconciled.list_id)).list
     assert [*kept_list.reconciliations] == [reconciled]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
+import protovalidate
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from google.protobuf.message import Message
 
@@ -127,14 +128,21 @@ def _ids(ledger: Ledger, query: str, moment: Moment) -> list[str]:
 
 
 def _read(query: str) -> tuple[Any, Ask, Callable[[Any], list[str]]]:
+    unreadable = LedgerError(
+        ErrorReason.ERROR_REASON_UNREADABLE_CITATION, "the question cannot be read"
+    )
     try:
         ((method, fields),) = json.loads(query).items()
         request_type, answer, ids_of = _QUESTIONS[method]
-        return ParseDict(fields, request_type()), answer, ids_of
-    except (ValueError, AttributeError, KeyError, TypeError, ParseError):
-        raise LedgerError(
-            ErrorReason.ERROR_REASON_UNREADABLE_CITATION, "the question cannot be read"
-        ) from None
+        question = ParseDict(fields, request_type())
+    except (ValueError, AttributeError, KeyError, TypeError, ParseError, RecursionError):
+        raise unreadable from None
+    for name in _NOT_ASKED:
+        question.ClearField(name)
+    # It did not come in as a request, so nobody has judged it.
+    if protovalidate.collect_violations(question) or question_faults(question):
+        raise unreadable
+    return question, answer, ids_of
 
 
 def verify_citation(ledger: Ledger, request: VerifyCitationRequest) -> VerifyCitationResponse:

@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 refused; 2 the command is wrong; 3 the server or database 
 
 import os
 import sys
+from typing import Any
 
 import typer
 
@@ -31,8 +32,28 @@ from ledger.cli import (
 from ledger.errors import LedgerError, MistakeError, StartupError, TamperedError
 from ledger.v1.error_pb2 import ErrorReason
 
+PANELS = {
+    "To begin": ("demo", "serve"),
+    "To record": ("append", "import"),
+    "One person, one family": ("person", "identifier", "family", "likely", "transfer"),
+    "Everybody": ("roster", "separation", "class", "queue", "clock"),
+    "What is told to others": ("list", "number"),
+    "The log": ("watch", "audit", "projection", "code"),
+}
+
+
+class _InOrder(typer.core.TyperGroup):
+    """Commands in the order of the panels."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Their names."""
+        del ctx
+        return [name for names in PANELS.values() for name in names]
+
+
 app = typer.Typer(
     name="ledger",
+    cls=_InOrder,
     help=(
         "A ledger of custody, separation and reunification.\n\n"
         "Start with `ledger demo`, or with `ledger serve` and then any other command."
@@ -53,6 +74,11 @@ for one in (
     *(watch, audit, projection, codes),
 ):
     one.add_to(app)
+for title, names in PANELS.items():
+    registered: list[Any] = [*app.registered_commands, *app.registered_groups]
+    for command in registered:
+        if command.name in names:
+            command.rich_help_panel = title
 
 # google.rpc.Code to exit code; anything else is 1.
 _EXIT_CODES = {3: 2, 4: 3, 6: 4, 8: 3, 10: 4, 14: 3, 15: 5}

@@ -78,7 +78,9 @@ def _refused(said: str, path: str) -> LedgerError:
         what = what[within.end() :]
     at = _AT.search(what)
     what = _TYPE.sub("", what[: at.start()] if at else what.rstrip("."))
-    place = path + (at[1] if at else "".join(f".{name}" for name in fields))
+    place = path + (at[1] if at else "".join(f".{name}" for name in fields[:-1]))
+    if fields and not _UNKNOWN.search(what) and not place.endswith(f".{fields[-1]}"):
+        place = f"{place}.{fields[-1]}"
     if unknown := _UNKNOWN.search(what):
         near = difflib.get_close_matches(unknown[1], _KNOWN.findall(rest), 1)
         meant = f"; is {near[0]} meant?" if near else ""

@@ -19,7 +19,7 @@ from ledger.cli.options import (
     chosen,
     connected,
 )
-from ledger.cli.phrases import custody_cell, link_phrase, years
+from ledger.cli.phrases import custody_cell, link_rows, years
 from ledger.cli.render import plain, show_json, show_some, show_stamp, show_table, time_of, words_of
 from ledger.errors import LedgerError
 from ledger.v1.custody_query_service_pb2 import (
@@ -89,9 +89,7 @@ def show_family(
                 member.person_id,
                 member.removes,
                 custody_cell(member.custody),
-                "\n".join(
-                    f"{what} {who} ({why})" for who, what, why in map(link_phrase, member.links)
-                ),
+                "\n".join(f"{what} {who} ({why})" for who, what, why in link_rows(member.links)),
             )
             for member in found.members
         ],

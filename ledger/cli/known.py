@@ -8,7 +8,7 @@ from ledger.cli.phrases import (
     custody_details,
     custody_phrase,
     date_phrase,
-    link_phrase,
+    link_rows,
     show_clocks,
     show_findings,
     show_separations,
@@ -22,9 +22,8 @@ from ledger.v1.view_pb2 import ReunificationCase
 def show(found: GetPersonResponse) -> None:
     """All of it."""
     _show_who(found)
-    if found.separations:
-        show_separations(found.separations)
-    show_some("Relatives", ["who", "what", "from"], map(link_phrase, found.links))
+    show_separations(found.separations, whose=False)
+    show_some("Relatives", ["who", "what", "from"], link_rows(found.links))
     show_some(
         "Calls and visits",
         ["with", "when and by what"],

@@ -16,7 +16,7 @@ from ledger.cli.options import (
     basis,
     connected,
 )
-from ledger.cli.phrases import contact_phrase, custody_cell, custody_phrase, link_phrase
+from ledger.cli.phrases import contact_phrase, custody_cell, custody_phrase, link_rows
 from ledger.cli.render import (
     enum_word,
     plain,
@@ -91,7 +91,7 @@ def locate(
         [
             (
                 "\nalso ".join([one.person_id, *one.same_person_ids]),
-                "\n".join(f"{what} ({why})" for _, what, why in map(link_phrase, one.links)),
+                "\n".join(f"{what} ({why})" for _, what, why in link_rows(one.links)),
                 custody_cell(one.custody),
                 contact_phrase(one.last_contact) if one.HasField("last_contact") else "no record",
             )

@@ -3,19 +3,23 @@
 from collections.abc import Iterable
 from typing import Any
 
-from ledger.cli.render import enum_word, show_some, show_table, time_of
+from ledger.cli.render import enum_word, show_some, time_of
 from ledger.v1.oversight_pb2 import Citation
 from ledger.v1.view_pb2 import Age, Clock, Contact, Custody, FamilyLink, Finding, Separation
 
+# How much of a time is written that is known to a day, an hour, a minute.
+_UNITS = {86_400_000_000: 10, 3_600_000_000: 13, 60_000_000: 16}
+_LAST = "T23:59:59.999999Z"
 
-def show_separations(separations: Iterable[Separation]) -> None:
-    """Separations as a table."""
-    show_table(
+
+def show_separations(separations: Iterable[Separation], *, whose: bool = True) -> None:
+    """Separations as a table, with whose they are if they are of several children."""
+    show_some(
         "Separations",
-        ["child", "since", "from", "reasons", "status", "reunified"],
+        [*["child"] * whose, "since", "from", "reasons", "status", "reunified"],
         [
             (
-                one.child_id,
+                *[one.child_id] * whose,
                 time_of(one, "since_time"),
                 " ".join(one.adult_ids) or f"not recorded: {one.adult_unknown_reason}",
                 " ".join(one.reason_codes),
@@ -38,7 +42,7 @@ def show_findings(findings: Iterable[Finding], whose: str = "person_id") -> None
                 one.rule_code,
                 getattr(one, whose),
                 one.message,
-                "\n".join(one.known),
+                " ".join(one.known),
             )
             for one in sorted(findings, key=lambda one: -one.severity)
         ],
@@ -113,13 +117,16 @@ def custody_cell(state: Custody) -> str:
     return "; ".join([custody_phrase(state), *custody_details(state)])
 
 
-def link_phrase(link: FamilyLink) -> tuple[str, str, str]:
-    """(relative, what they are, where from)."""
-    kind = enum_word(link, "kind") or "together with"
-    what = f"is {kind} of" if link.inverse else kind
-    status = enum_word(link, "status")
-    noted = "" if status == "asserted" else f" ({status})"
-    return link.relative_id, what, f"{link.asserted_by}{noted}"
+def link_rows(links: Iterable[FamilyLink]) -> list[tuple[str, str, str]]:
+    """(relative, what they are, which events say so) of links, each relative and kind once."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for link in links:
+        kind = enum_word(link, "kind") or "together with"
+        what = f"is {kind} of" if link.inverse else kind
+        status = enum_word(link, "status")
+        said = link.asserted_by if status == "asserted" else f"{link.asserted_by} ({status})"
+        found.setdefault((link.relative_id, what), []).append(said)
+    return [(who, what, ", ".join(said)) for (who, what), said in found.items()]
 
 
 def contact_phrase(contact: Contact) -> str:
@@ -154,9 +161,16 @@ def _born(age: Age) -> str:
 
 
 def span(message: Any, first: str, last: str) -> str:
-    """Between which two moments something was."""
-    times = dict.fromkeys((time_of(message, first), time_of(message, last)))
-    return " to ".join(one for one in times if one)
+    """Between which two moments something was: a day or a minute, where they are its ends."""
+    begin, end = getattr(message, first), getattr(message, last)
+    text = str(begin.ToJsonString())
+    if begin == end:
+        return text.replace(_LAST, "T24:00Z")
+    length_us = end.ToMicroseconds() - begin.ToMicroseconds() + 1
+    for unit_us, kept in _UNITS.items():
+        if length_us == unit_us and not begin.ToMicroseconds() % unit_us:
+            return text[:kept] + ("Z" if kept > len("2018-06-20") else "")
+    return f"{text} to {end.ToJsonString()}"
 
 
 def date_phrase(date: Any) -> str:

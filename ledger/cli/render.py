@@ -9,7 +9,7 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from ledger.v1.basis_pb2 import Stamp
 
@@ -82,11 +82,14 @@ def show_json(value: dict[str, Any]) -> None:
 
 
 def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table on standard output; on a pipe every cell is whole, whatever the width."""
+    """A table on standard output; on a pipe every cell is in one piece, whatever the width."""
     console = console_out()
-    table = Table(*columns, title=title, box=SIMPLE, title_justify="left", title_style="bold")
+    whole = (Column(one, overflow="fold") for one in columns)
+    table = Table(*whole, box=SIMPLE)
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
+    # A title of the table would be broken at the table's width.
+    console.print(title, style="bold", soft_wrap=True)
     console.print(table)
 
 

@@ -104,7 +104,9 @@ Global___Apprehended: _TypeAlias = Apprehended  # noqa: Y015
 
 @_typing.final
 class BookedIn(_message.Message):
-    """A person enters a facility of the agency that holds her."""
+    """A person enters a facility of the agency that holds her. Without an apprehension it still says
+    that somebody is held (R-28). Recorded by that agency.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -136,7 +138,9 @@ Global___BookedIn: _TypeAlias = BookedIn  # noqa: Y015
 
 @_typing.final
 class BookedOut(_message.Message):
-    """A person leaves a facility and stays in custody."""
+    """A person leaves a facility and stays in custody: where to is said by what follows (R-28).
+    Recorded by the agency that holds her.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -247,8 +251,8 @@ Global___ReturnedFromProsecution: _TypeAlias = ReturnedFromProsecution  # noqa: 
 
 @_typing.final
 class Hospitalized(_message.Message):
-    """A person is in hospital. Custody goes on: the agency answers for her, and no clock stops. Recorded
-    by that agency.
+    """A person is in hospital. Custody goes on: the agency answers for her, and no clock stops (R-10).
+    Recorded by that agency.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -281,7 +285,9 @@ Global___Hospitalized: _TypeAlias = Hospitalized  # noqa: Y015
 
 @_typing.final
 class TakenToCourt(_message.Message):
-    """A person is at a court. Custody goes on. Recorded by the agency that answers for her."""
+    """A person is at a court. Custody goes on, and no clock stops (R-10). Recorded by the agency that
+    answers for her.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -313,7 +319,9 @@ Global___TakenToCourt: _TypeAlias = TakenToCourt  # noqa: Y015
 
 @_typing.final
 class ReturnedToFacility(_message.Message):
-    """A person is back from hospital or court. Recorded by the agency that answers for her."""
+    """A person is back from hospital or court. The stay that she comes back to goes on, and its clocks
+    with it (R-10). Recorded by the agency that answers for her.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -345,8 +353,10 @@ Global___ReturnedToFacility: _TypeAlias = ReturnedToFacility  # noqa: Y015
 
 @_typing.final
 class ReferredToOrr(_message.Message):
-    """A child is referred to the Office of Refugee Resettlement (8 U.S.C. 1232(b)), which has not taken
-    her yet.
+    """A child is referred to the Office of Refugee Resettlement (8 U.S.C. 1232(b)), which has not
+    taken her yet. It is to say why she is alone and who her parents are, or why none is named: ORR
+    was given limited information about the reasons (HHS OIG OEI-BL-18-00511; R-14). Recorded by the
+    agency that refers her.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -471,7 +481,9 @@ Global___CarriedLinks: _TypeAlias = CarriedLinks  # noqa: Y015
 
 @_typing.final
 class TransferProposed(_message.Message):
-    """A transfer is proposed. It moves nobody. Recorded by the agency that has them."""
+    """A transfer is proposed, on the grounds of the UAC Portal's form or others. It moves nobody, and
+    so is told from a transfer that was (R-28). Recorded by the agency that has them.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -520,7 +532,8 @@ Global___TransferProposed: _TypeAlias = TransferProposed  # noqa: Y015
 @_typing.final
 class TransferDeparted(_message.Message):
     """Persons leave one custodian for another. The one who sends them answers for them until they
-    arrive.
+    arrive (R-28). For each minor it states her relatives, or that none is known: ICE and HHS had no
+    column for it (R-03). Recorded by the agency that sends them.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -579,7 +592,9 @@ Global___TransferDeparted: _TypeAlias = TransferDeparted  # noqa: Y015
 
 @_typing.final
 class TransferArrived(_message.Message):
-    """Persons reach the custodian they were sent to."""
+    """Persons reach the custodian they were sent to, who repeats what the sender stated of the
+    relatives of each minor (R-03). Recorded by the agency that receives them.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -623,8 +638,8 @@ Global___TransferArrived: _TypeAlias = TransferArrived  # noqa: Y015
 
 @_typing.final
 class TransferRefused(_message.Message):
-    """The custodian they were sent to does not take them: they are still the sender's. Recorded by the
-    agency that refuses.
+    """The custodian they were sent to does not take them: they are still the sender's (R-28). Recorded
+    by the agency that refuses.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -661,7 +676,9 @@ Global___TransferRefused: _TypeAlias = TransferRefused  # noqa: Y015
 
 @_typing.final
 class Placed(_message.Message):
-    """A child is placed with a care provider."""
+    """A child is placed with a care provider (45 CFR 410.1101). Who was in care on a day is answered
+    from it, whatever is learned of later days (R-27). Recorded by ORR.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -699,8 +716,8 @@ Global___Placed: _TypeAlias = Placed  # noqa: Y015
 
 @_typing.final
 class LocationConfirmed(_message.Message):
-    """Somebody was seen where she is: a head count. It says where, and changes no custodian. Recorded by
-    the agency that counted.
+    """Somebody was seen where she is: a head count. It says where, and changes no custodian (R-15).
+    Recorded by the agency that counted.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -769,7 +786,9 @@ Global___CustodialActionRecorded: _TypeAlias = CustodialActionRecorded  # noqa: 
 
 @_typing.final
 class Released(_message.Message):
-    """Custody ends otherwise than by reunification."""
+    """Custody ends otherwise than by reunification. It is to say to whom and where: 31,000 addresses
+    were blank or undeliverable (OIG-24-46; R-24). Recorded by the agency that releases her.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -847,7 +866,9 @@ Global___Absconded: _TypeAlias = Absconded  # noqa: Y015
 
 @_typing.final
 class Died(_message.Message):
-    """A person died in custody. Recorded by the agency that had her."""
+    """A person died in custody: custody ends, and no relative of hers becomes unreachable by it
+    (R-01). Recorded by the agency that had her.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -913,7 +934,9 @@ Global___RemovalPlanned: _TypeAlias = RemovalPlanned  # noqa: Y015
 
 @_typing.final
 class Removed(_message.Message):
-    """A person was removed from the country: custody ends. Recorded by the agency that removed her."""
+    """A person was removed from the country: custody ends. If a child of hers is in custody, that is a
+    finding (R-21). Recorded by the agency that removed her.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

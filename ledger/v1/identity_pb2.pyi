@@ -110,7 +110,8 @@ Global___AgeResult: _TypeAlias = AgeResult  # noqa: Y015
 class PersonRegistered(_message.Message):
     """A person becomes known to the ledger under an id of its own. No number, name or document is
     needed: a source without identifiers still has people (R-29). Later registrations of the same
-    person add claims; none replaces an earlier one.
+    person add claims; none replaces an earlier one. Recorded by whoever has her first, and by
+    whoever claims something else of her.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -154,7 +155,8 @@ Global___PersonRegistered: _TypeAlias = PersonRegistered  # noqa: Y015
 @_typing.final
 class IdentifierAsserted(_message.Message):
     """Some system knows a person by this number or mark. Many to many: one person has several, and two
-    persons may be claimed under one.
+    persons may be claimed under one; nobody is found by a number alone (R-29). Recorded by the
+    agency whose system it is, or that read it there.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -333,7 +335,7 @@ Global___PersonsLinkedAsSame: _TypeAlias = PersonsLinkedAsSame  # noqa: Y015
 @_typing.final
 class PersonsUnlinked(_message.Message):
     """Two records that were linked are not of one person. Nothing is lost: each has the events that
-    name it. Recorded by whoever found the mistake, and approved by two people.
+    name it (I-11). Recorded by whoever found the mistake, and approved by two people.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -368,7 +370,9 @@ Global___PersonsUnlinked: _TypeAlias = PersonsUnlinked  # noqa: Y015
 
 @_typing.final
 class PersonsDeclaredDistinct(_message.Message):
-    """Two records were compared and are of two persons: remembered, so that nobody compares them again."""
+    """Two records were compared and are of two persons: remembered, so that nobody compares them again
+    (R-29). Recorded by whoever compared them.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

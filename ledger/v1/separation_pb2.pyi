@@ -133,7 +133,11 @@ Global___SeparationAuthorized: _TypeAlias = SeparationAuthorized  # noqa: Y015
 
 @_typing.final
 class Separated(_message.Message):
-    """A child is taken apart from the adults she came with."""
+    """A child is taken apart from the adults she came with. It names the adults, or says why none is
+    named, and at least one reason by its code: agents entered wrong ones or none, and the family
+    with its members was deleted (OIG-20-06; R-02, R-04). Recorded by the agency that separates
+    them.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -207,8 +211,8 @@ Global___Separated: _TypeAlias = Separated  # noqa: Y015
 
 @_typing.final
 class SeparationContested(_message.Message):
-    """A parent, a child or somebody for them says that a separation was not right. Recorded by whoever is
-    told.
+    """A parent, a child or somebody for them says that a separation was not right (Ms. L v. ICE
+    settlement of 2023). Recorded by whoever is told.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -408,7 +412,10 @@ Global___ReunificationWaived: _TypeAlias = ReunificationWaived  # noqa: Y015
 
 @_typing.final
 class Reunified(_message.Message):
-    """A separated child is with the adult again."""
+    """A separated child is with the adult again. Only this ends a separation; that no such record is
+    there is not "not reunified" (R-25). Who each is was shown by something (R-12). Recorded by the
+    agency that brought them together.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -468,7 +475,8 @@ Global___Reunified: _TypeAlias = Reunified  # noqa: Y015
 
 @_typing.final
 class ReunificationRuledOut(_message.Message):
-    """A child is not to be reunified with these adults, by stated criteria. Recorded by the agency that
+    """A child is not to be reunified with these adults, by stated criteria: the order excepts parents
+    who are unfit or a danger (Ms. L v. ICE, order of 26 June 2018). Recorded by the agency that
     ruled it.
     """
 
