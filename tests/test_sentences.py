@@ -195,7 +195,7 @@ def test_an_append_says_what_it_causes_in_the_words_of_its_time(): ...
                   distinct from c-1: c-2
                   c-1 claimed by CBP
                   c-1 held by ORR at casa padre, against a
-                  relatives of c-1: m-1 by FamilyGroupFormed (verified); m-1 by FamilyGroupReclassified (verified); m-1 by Separated (verified); m-1 by TransferDeparted (verified); m-1 by TransferArrived (verified); m-1 by ReunificationCaseOpened (verified); m-1 by CommunicationOccurred (verified); m-1 by RelationshipVerified (verified)
+                  relatives of c-1: m-1 by FamilyGroupFormed (verified); m-1 by Separated (verified); m-1 by TransferDeparted (verified); m-1 by TransferArrived (verified); m-1 by ReunificationCaseOpened (verified); m-1 by CommunicationOccurred (verified); m-1 by RelationshipVerified (verified)
 """)
 def test_what_is_known_of_one_child_is_told_in_the_words_of_the_table(): ...
 
