@@ -143,8 +143,10 @@ def _unclear(
     for name in near.keys() & having.keys():
         event = near[name]
         mine = records[event.identifier_asserted.person_id]
-        found = people(ledger, having[name] - {mine.person_id}, moment)
-        alike = {one for one, theirs in found.items() if may_be_same(mine, theirs)}
+        # What this append says of the others counts too.
+        found = {**people(ledger, having[name] - records.keys(), moment), **records}
+        others = having[name] - {mine.person_id}
+        alike = {one for one in others if may_be_same(mine, found[one])}
         if alike:
             yield _of_number("IDENTIFIER_NEAR_MISS", event, alike)
 
@@ -193,7 +195,16 @@ def _placed(one: Finding, events: Sequence[Event]) -> Finding:
     """The finding with the place in the request of the event that it names."""
     for index, event in enumerate(events):
         if event.event_id == one.event_id:
-            one.field = f"events[{index}].{one.field}".rstrip(".")
+            one.field = f"events[{index}].{_field_of(event, one.field)}".rstrip(".")
             return one
     one.field = ""
     return one
+
+
+def _field_of(event: Event, field: str) -> str:
+    """The path in an event of a field that a rule names; empty: the event has none like it."""
+    fact = event.WhichOneof("fact")
+    head = field.partition(".")[0]
+    if head == fact:
+        return field
+    return f"{fact}.{field}" if head in body_of(event).DESCRIPTOR.fields_by_name else ""

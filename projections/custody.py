@@ -75,7 +75,19 @@ def _begin(
         referred_for_prosecution=view.referred_for_prosecution and status != ENDED,
         designated_facility="" if status == ENDED else view.designated_facility,
         was_held_before_end=view.was_held_before_end or view.status != NOT_RECORDED,
+        in_custody=_in_custody(view, status, fact.effective_us),
     )
+
+
+def _in_custody(
+    view: Custody, status: CustodyStatus.ValueType, at_us: int
+) -> tuple[tuple[int, int | None], ...]:
+    """The stretches in custody after a state begins."""
+    was_held, is_held = view.status in (HELD, IN_TRANSFER), status in (HELD, IN_TRANSFER)
+    if was_held and not is_held:
+        *before, (since, _) = view.in_custody
+        return (*before, (since, at_us))
+    return (*view.in_custody, (at_us, None)) if is_held and not was_held else view.in_custody
 
 
 def _end(view: Custody, fact: Fact, agency: str, end: CustodyEnd.ValueType) -> Custody:

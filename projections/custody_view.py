@@ -56,6 +56,12 @@ class Custody:
     """The words of its release had a place for an address."""
     was_held_before_end: bool = False
     """Somebody held her at some time before custody ended."""
+    in_custody: tuple[tuple[int, int | None], ...] = ()
+    """The stretches over which somebody held her, whoever it was; the last may have no end."""
+
+    def was_held_at(self, at_us: int) -> bool:
+        """Whether she was in custody at an instant not later than the one she is looked at."""
+        return any(since <= at_us and (to is None or at_us < to) for since, to in self.in_custody)
 
 
 def by_agency(agency: str) -> str:

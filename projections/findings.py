@@ -156,7 +156,8 @@ def _(view: Record, body: Released, fact: Fact) -> Record:
 
 @findings.on(RemovalPlanned, Removed)
 def _(view: Record, _body: RemovalPlanned | Removed, fact: Fact) -> Record:
-    return replace(view, removal_event_id=fact.event.event_id)
+    removed_us = fact.effective_us if fact.kind == Removed.DESCRIPTOR.name else None
+    return replace(view, removal_event_id=fact.event.event_id, removed_us=removed_us)
 
 
 @findings.on(ReturnedFromProsecution)

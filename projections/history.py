@@ -19,6 +19,9 @@ from projections.sameness import LINKED, about, linked_ids, same_as
 from projections.subjects import rename
 from projections.valid_time import civil_unit, from_us, start_us, unit_end_us
 
+# What happens to records and not in the world: no other fact comes after it on its day.
+_OF_RECORDS = frozenset({"Retracted", "PersonsLinkedAsSame", "PersonsUnlinked"})
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
@@ -150,6 +153,7 @@ def _settle(known: Sequence[Fact]) -> list[Fact]:
             other.effective_us
             for other in settled
             if not other.retracted_by
+            and other.kind not in _OF_RECORDS
             and other.order < fact.order
             and _is_within(other, fact.event.valid_time)
         )

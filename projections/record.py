@@ -39,6 +39,8 @@ class Record:
     unaccompanied_event_ids: tuple[str, ...] = ()
     """Of apprehensions that do not say with whom a minor was found."""
     removal_event_id: str = ""
+    removed_us: int | None = None
+    """When she was removed; None: it is planned, if anything."""
     returned_event_id: str = ""
     """Of her return from prosecution."""
     unreached_event_id: str = ""

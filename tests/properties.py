@@ -3,6 +3,7 @@
 Nothing here says what is true; the tests do.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from hashlib import sha256
@@ -85,9 +86,9 @@ HORIZON_US = 32 * 24 * 3_600 * 1_000_000
 
 
 def tried(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The same histories each time, so that a failure can be repeated."""
+    """The same histories each time, so that a failure can be repeated; TIMES=20 tries more."""
     return settings(
-        max_examples=examples,
+        max_examples=examples * int(os.environ.get("TIMES", "1")),
         derandomize=True,
         deadline=None,
         suppress_health_check=[

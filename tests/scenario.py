@@ -16,8 +16,8 @@ another:
 an error. Each line is appended to a real ledger, at 23:00 of the recorded day unless an hour is given.
 A claim "as of" or "known at" a day means its end. All is UTC unless a zone is named; day 1 is
 2018-05-01, and a date may be written instead of a day. A claim with "known at" is put twice: on that
-day, when the lines below are not recorded yet, and again after everything was recorded. A claim goes
-on in the next line where that is written further in.
+day, when the lines below are not recorded yet, and again after everything was recorded. An event
+or a claim goes on in the next line where that is written further in.
 
 An event is written in the words of 2026 and by the agency that it names. "in words of 2018-06-20,"
 before it, or ", says ICE" after it, says otherwise. Below an event may stand what comes of sending it:
@@ -319,12 +319,14 @@ class History:
 
 
 def _lines(table: str) -> list[str]:
-    """The lines of a table, without comments; what is written further in goes on with a claim."""
+    """The lines of a table, without comments; what is written further in goes on with the last."""
     found: list[str] = []
-    column = None
+    column = None  # in which events or, further down, claims begin
     for line in (one.partition("#")[0].rstrip() for one in table.splitlines()):
         told = line.lstrip()
         indent = len(line) - len(told)
+        if not found and told.endswith("event"):
+            column = line.rindex("event")
         if basis := _BASIS.match(told):
             column = indent + basis.end()
         if told and column is not None and indent > column:

@@ -267,10 +267,9 @@ def test_tables_that_do_not_say_what_the_log_says_are_found_and_mended(tmp_path:
     assert answer("audit", "verify", "--database", url)["ok"]
     assert answer("projection", "rebuild", "custody", "--database", url)["equal"]
     listed = answer("projection", "list", "--database", url)["projections"]
-    assert {one["name"]: one["behind"] for one in listed if one["has_tables"]} == {
-        "custody": 0,
-        "separation": 0,
-    }
+    behind = {one["name"]: one["behind"] for one in listed if one["has_tables"]}
+    assert behind.keys() >= {"custody", "separation"}
+    assert set(behind.values()) == {0}
 
 
 def test_a_kept_checkpoint_finds_what_the_administrator_rewrote(tmp_path: Path) -> None:
@@ -373,7 +372,7 @@ def test_the_demo_s_questions_are_answered() -> None:
 
 def test_every_command_is_explained() -> None:
     def commands(*path: str) -> list[tuple[str, ...]]:
-        text = ledger(*path, "--help").stdout
+        text = ledger_here(*path, "--help").stdout
         assert text, path
         names = re.findall(r"^│ ([a-z]+) {2,}\S", text, re.MULTILINE)
         if not names and path:
@@ -480,7 +479,7 @@ def _people():
         yield event(IdentifierAsserted(person_id=who, scheme="A_NUMBER", value="A-12345678"))
     yield event(RelationshipAsserted(person_id=BOY, relative_id=MOTHER, kind=parent))
     yield event(RelationshipAsserted(person_id=BOY, relative_id=AUNT, kind=aunt))
-    yield event(SpecialNeedRecorded(person_id=BOY, need_code="DEAF", need_text="signs"))
+    yield event(SpecialNeedRecorded(person_id=BOY, need_code="NON_VERBAL", need_text="signs"))
     same = PersonsLinkedAsSame(
         person_ids=[BOY, AGAIN], basis_text="one number", approved_by=["x", "y"]
     )
@@ -597,7 +596,7 @@ SAYS = {
             "Cannot speak for herself",
             f"Also recorded as: {AGAIN}",
             f"Not the same as: {STRANGER}",
-            "DEAF",
+            "NON_VERBAL",
             "A_NUMBER",
             "ZERO_TOLERANCE",
             "biological parent",
@@ -637,7 +636,7 @@ SAYS = {
             "Departed: 2018-05-05",
             "Arrived: 2018-05-07",
             MOTHER,
-            "DEAF",
+            "NON_VERBAL",
         ],
         "transfer",
     ),
@@ -747,6 +746,11 @@ MISTAKES = {
     "no such list of codes": (("code", "list", "colours"), 2, "UNKNOWN_CODE: name"),
     "no such number": (("number", "show", BOY), 1, "SUBJECT_NOT_FOUND: number_id"),
     "no count of numbers": (("number", "list", "--at-size", "-1"), 2, "--at-size"),
+    "a list of no record": (
+        ("list", "reconcile", "x.csv", "--agency", "ORR", "--list", BOY),
+        2,
+        "--list and --by go with --record",
+    ),
     "no such list": (("list", "show", BOY), 1, "SUBJECT_NOT_FOUND: list_id"),
     "a citation of nothing": (("audit", "citation", BOY), 1, "EVENT_NOT_FOUND"),
     "no file to append": (("append", "nowhere.json"), 2, "nowhere.json cannot be read"),
@@ -1027,6 +1031,28 @@ def test_a_file_is_appended_whole_and_once(sqlite_server, tmp_path: Path) -> Non
     assert found["findings_sought"]
     assert "there already" in second.stdout
     assert answer("audit", "checkpoint", "--server", address)["size"] == 2
+
+
+def test_the_example_of_how_to_append_is_one(sqlite_server) -> None:
+    text = " ".join(re.findall(r"^ (.*) $", ledger_here("append", "--help").stdout, re.MULTILINE))
+    example = re.search(r'\{"valid_time".*\}\}', text)[0]
+
+    done = ledger("append", "-", "--server", sqlite_server.address, given=example)
+
+    assert done.returncode == 0, done.stderr
+    assert "apprehended" in done.stdout
+
+
+def test_in_many_events_nobody_looks_for_findings_and_that_is_said(sqlite_server) -> None:
+    text = json.dumps([told_as_json(event_id=id_of(f"e-{number}")) for number in range(51)])
+    command = ("append", "-", "--dry-run", "--server", sqlite_server.address)
+
+    done = ledger(*command, given=text)
+    strict = ledger(*command, "--strict", "error", given=text)
+
+    assert "Findings: not looked for" in done.stdout
+    assert strict.returncode == 2
+    assert "send fewer, or without strict" in strict.stderr
 
 
 def without(*names: str) -> dict[str, object]:

@@ -1,6 +1,5 @@
 """The profiles that come with the ledger, on the real lists, against figures counted without them."""
 
-import csv
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from itertools import product
@@ -8,8 +7,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from conftest import SHARED
 from google.protobuf.descriptor import FieldDescriptor
+from lists import APPREHENSIONS, COUNTS, SEPARATIONS, needs, plain
 
 from ledger.errors import MistakeError
 from ledger.imports import profile, rows
@@ -17,26 +16,11 @@ from ledger.v1.event_pb2 import Event
 from ledger.v1.identity_pb2 import Sex
 from ledger.v1.time_pb2 import Precision
 
-SEPARATIONS = SHARED / "sep_orr_2018_2019" / "separation_data_set.raw.csv"
-APPREHENSIONS = SHARED / "usbp_blw_spw_apprehensions" / "USBP-BLW-SPW-Apprehensions.csv"
-COUNTS = SHARED / "cbp_as_published_overlaps" / "apprehensions_overlap_daily_comparison.csv"
-
-
-def needs(file: Path) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(not file.exists(), reason=f"the real list is not at {file}")
-
 
 def events_of(file: Path, name: str) -> list[Event]:
     found = rows.read(file, profile.load(name)).rows
     assert [(row.line, row.column, row.reason) for row in found if row.reason] == []
     return [event for row in found for event in row.events]
-
-
-def plain(file: Path, *, title_lines: int = 0, delimiter: str = ",") -> list[dict[str, str]]:
-    with file.open(encoding="utf-8", newline="") as lines:
-        for _ in range(title_lines):
-            next(lines)
-        return list(csv.DictReader(lines, delimiter=delimiter))
 
 
 @needs(APPREHENSIONS)

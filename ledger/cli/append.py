@@ -37,7 +37,7 @@ def add_to(app: typer.Typer) -> None:
 def append(
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="One event or a list, as protobuf JSON; - to read it."),
+        typer.Argument(metavar="FILE", help="One event or a list, as JSON; -: standard input."),
     ],
     dry_run: DryRunOption = False,
     strict: Annotated[
@@ -47,12 +47,20 @@ def append(
     server: ServerOption = LISTEN,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Append the events of a file, all or none, and say what they cause in the record.
+    r"""Append the events of a file, all or none, and say what they cause in the record.
 
     An event without an id gets one, which is printed before anything is sent. Put it into the file
     to send again what was not answered: an event that is there already is not appended again.
 
-    Example: ledger append transfer.json --dry-run
+    Example: ledger append apprehended.json --dry-run, where the file has
+
+    \b
+    {"valid_time":  {"time": "2018-06-06T00:00:00Z",
+                     "precision": "PRECISION_DAY", "zone": "UTC"},
+     "source":      {"system": "training"},
+     "actor":       {"agency": "CBP"},
+     "apprehended": {"person_ids": ["e9110b8e-3ed2-5654-9d07-46329f6bd545"],
+                     "agency": "CBP"}}
     """
     events = read_events(file)
     for index, event in enumerate(events):

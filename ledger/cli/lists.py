@@ -23,16 +23,20 @@ from ledger.cli.options import (
 from ledger.cli.phrases import citation_phrase, custody_cell
 from ledger.cli.render import enum_word, plain, show_json, show_some, show_stamp
 from ledger.cli.rows import read_rows
-from ledger.errors import MistakeError
+from ledger.errors import LedgerError, MistakeError
 from ledger.v1.custody_query_service_pb2 import (
     Comparison,
     GetListRequest,
     ReconcileListResponse,
 )
+from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.event_pb2 import Event
 from ledger.v1.oversight_pb2 import Citation, ListCertified, ListReconciled
 
 lists = typer.Typer(help="Lists of agencies.", no_args_is_help=True)
+
+# Refusals that leave open whether an event is kept.
+_OPEN = {ErrorReason.ERROR_REASON_OUTCOME_UNKNOWN, ErrorReason.ERROR_REASON_DEADLINE_PASSED}
 
 ListOption = Annotated[
     str,
@@ -52,7 +56,8 @@ def certify(
         str, typer.Option("--agency", metavar="CODE", help="The agency that certifies it.")
     ],
     citation: Annotated[
-        Path, typer.Option("--citation", metavar="FILE", help="As --cite prints it; -: read it.")
+        Path,
+        typer.Option("--citation", metavar="FILE", help="As --cite prints it; -: standard input."),
     ] = Path("-"),
     list_id: ListOption = "",
     dry_run: DryRunOption = False,
@@ -154,6 +159,9 @@ def reconcile(
         str, typer.Option("--record", metavar="TITLE", help="Record the outcome under this title.")
     ] = "",
     list_id: ListOption = "",
+    by: Annotated[
+        str, typer.Option("--by", metavar="CODE", help="Who compared them. Default: the agency.")
+    ] = "",
     as_of: AsOfOption = "",
     known_at: KnownAtOption = "",
     at_size: AtSizeOption = None,
@@ -164,9 +172,9 @@ def reconcile(
 
     Example: ledger list reconcile orr.csv --agency ORR --as-of 2018-06-20
     """
+    if (list_id or by) and not record:
+        raise typer.BadParameter("--list and --by go with --record")
     listed = read_rows(file)
-    if list_id and not record:
-        raise typer.BadParameter("--list goes with --record")
     found = listed.compare(server, agency.upper(), basis(as_of, known_at, at_size))
     if output == Output.TABLE:
         _show_compared(found, listed.lines)
@@ -184,7 +192,7 @@ def reconcile(
             extra=found.extra,
             different=found.different,
         )
-        event = stated_now(agency.upper())
+        event = stated_now((by or agency).upper())
         event.list_reconciled.CopyFrom(outcome)
         compared = plain(found) if output == Output.JSON else None
         _record(server, event, outcome, "recorded", output=output, compared=compared)
@@ -226,7 +234,12 @@ def _record(
     **more: Any,
 ) -> None:
     """Append an event about a list, and say which list and which event it is."""
-    found = send(server, [event], dry_run=dry_run)
+    try:
+        found = send(server, [event], dry_run=dry_run)
+    except LedgerError as error:
+        if error.reason in _OPEN:
+            typer.echo(f"ledger: event {event.event_id} may still be kept", err=True)
+        raise
     if output == Output.JSON:
         ids = {"list_id": recorded.list_id, "event_id": event.event_id}
         show_json({**ids, **more, "appended": plain(found)})

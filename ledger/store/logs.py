@@ -23,15 +23,23 @@ def find_or_make(database: Database, name: str, *, must_exist: bool) -> int:
     if must_exist or (found and name == CUSTODY):
         others = ", ".join(sorted(found)) or "none"
         raise StartupError(f"the database has no log named {name}; it has: {others}")
+    number = None
+    while number is None:
+        # Another process may make this log, or take its number for another, at the same moment.
+        number = _make(database, name)
+    return number
+
+
+def _make(database: Database, name: str) -> int | None:
+    """The number of the log of this name, made unless somebody was faster; None: try again."""
     with database.writing() as connection:
         connection.execute(
             sa.text(
                 "INSERT INTO head (log, name, size, record_us, term_count) "
                 "SELECT COALESCE(MAX(log), 0) + 1, :name, 0, 0, 0 FROM head WHERE 1 = 1 "
-                "ON CONFLICT (name) DO NOTHING"
+                "ON CONFLICT DO NOTHING"
             ),
             {"name": name},
         )
-        return int(
-            connection.execute(sa.select(head.c.log).where(head.c.name == name)).scalar_one()
-        )
+        found = connection.execute(sa.select(head.c.log).where(head.c.name == name)).scalar()
+        return None if found is None else int(found)

@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Mapping
 
 from ledger.v1.place_pb2 import AddressState
+from ledger.v1.separation_pb2 import Separated
 from ledger.v1.view_pb2 import CustodyEnd
 from projections.custody_view import ENDED, folded
-from projections.family_unit import children_of
+from projections.family import Link
+from projections.family_unit import children_of, standing
 from projections.record import Noted, Record
 from projections.rules import among, rule
 from projections.rules.family import is_held
@@ -81,18 +83,42 @@ def transfer_without_links(record: Record) -> Iterator[Noted]:
             yield Noted("TRANSFER_WITHOUT_LINKS", event_id, "transfer_departed.links")
 
 
+def _may_have_children(record: Record) -> bool:
+    return bool(children_of(record)) or any(_is_separation(one) for one in standing(record))
+
+
+def _is_separation(link: Link) -> bool:
+    return link.asserted_by == Separated.DESCRIPTOR.name
+
+
+def _children(record: Record, relatives: Mapping[str, Record]) -> list[str]:
+    """Those whose parent she is, and those taken from her of whom nothing says what she is."""
+    told = {one.relative_id for one in standing(record) if one.kind}
+    taken = (
+        one.relative_id
+        for one in standing(record)
+        if _is_separation(one)
+        and one.relative_id not in told
+        and (child := relatives.get(one.relative_id))
+        and any(record.person_id in some.adult_ids for some in child.separation.separations)
+    )
+    return list(dict.fromkeys([*children_of(record), *taken]))
+
+
 @among(
     "REMOVAL_WITH_CHILD_IN_CUSTODY",
-    lambda record: bool(record.removal_event_id and children_of(record)),
+    lambda record: bool(record.removal_event_id and _may_have_children(record)),
 )
 def removal_with_child_in_custody(
     record: Record, relatives: Mapping[str, Record]
 ) -> Iterator[Noted]:
+    # What was so when she was removed stays so, wherever the child went afterwards.
+    at_us = record.at_us if record.removed_us is None else record.removed_us
     left = [
         child_id
-        for child_id in children_of(record)
+        for child_id in _children(record, relatives)
         if (child := relatives.get(child_id))
-        and is_held(child)
+        and child.custody.was_held_at(at_us)
         and not any(
             one.status == WAIVED or record.person_id in one.waived_adult_ids
             for one in child.separation.separations
@@ -104,11 +130,13 @@ def removal_with_child_in_custody(
 
 @among(
     "CHILD_MOVED_MEANWHILE",
-    lambda record: bool(record.returned_event_id and is_held(record) and children_of(record)),
+    lambda record: bool(
+        record.returned_event_id and is_held(record) and _may_have_children(record)
+    ),
 )
 def child_moved_meanwhile(record: Record, relatives: Mapping[str, Record]) -> Iterator[Noted]:
     here = (record.custody.agency, folded(record.custody.facility))
-    for child_id in children_of(record):
+    for child_id in _children(record, relatives):
         child = relatives.get(child_id)
         if child is None or not is_held(child):
             continue

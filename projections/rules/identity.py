@@ -13,7 +13,9 @@ from projections.rules import rule
 @rule
 def age_contradictory(record: Record) -> Iterator[Noted]:
     if event_id := record.identity.contradicting_event_id:
-        yield Noted("AGE_CONTRADICTORY", event_id, "person_registered.birth_date")
+        body = dict(record.identity.claims)[event_id]
+        by = "birth_date" if body.HasField("birth_date") else "stated_age_years"
+        yield Noted("AGE_CONTRADICTORY", event_id, f"person_registered.{by}")
 
 
 @rule
