@@ -55,6 +55,7 @@ class Clock:
     to_us: int
     """The first moment after those at which it can have started."""
     stop: Stop | None = None
+    place: str = ""
     exceptional_event_ids: tuple[str, ...] = ()
     state: ClockState.ValueType = RUNNING
 
@@ -96,6 +97,7 @@ class Clock:
             self.from_us,
             self.to_us,
             stop,
+            self.place,
             self.exceptional_event_ids,
             state,
         )
@@ -118,15 +120,20 @@ class Clocks:
     """For clocks that do not run what would have stopped them."""
 
     def turns(self) -> Iterator[int]:
-        """The instants at which one of them runs out."""
+        """The instants at which one of them begins or runs out."""
         for one in self.clocks:
+            if one.limit.not_before_us:
+                yield one.from_us
             if one.stop is None:
                 yield from (one.due_us + 1, one.latest_due_us)
 
     def at(self, at_us: int) -> "Clocks":
-        """The clocks that are for somebody like her, as they stand at an instant."""
+        """The clocks that are for somebody like her and have begun, as they stand at an instant."""
         return replace(
-            self, clocks=tuple(one.at(at_us) for one in self.clocks if self._is_meant(one))
+            self,
+            clocks=tuple(
+                one.at(at_us) for one in self.clocks if one.from_us <= at_us and self._is_meant(one)
+            ),
         )
 
     def _is_meant(self, one: Clock) -> bool:
@@ -173,6 +180,7 @@ def present(person_id: str, one: Clock) -> ClockMessage:
         start_event_id=one.start_event_id,
         owner_agency=one.owner_agency,
         exceptional_event_ids=one.exceptional_event_ids,
+        place=one.place,
     )
     message.start_time.FromMicroseconds(one.from_us)
     message.latest_start_time.FromMicroseconds(one.to_us - 1)
@@ -214,9 +222,18 @@ def _tick(view: Clocks, body: Message, fact: Fact) -> Clocks:
                 start_event_id=fact.event.event_id,
                 from_us=max(fact.start_us, limit.not_before_us),
                 to_us=max(fact.end_us, limit.not_before_us + 1),
+                place=_place(body),
             )
             running.append(started.stopped(arrived.pop((limit.code, key), None)))
     return replace(view, clocks=tuple(running), arrived=tuple(arrived.items()))
+
+
+def _place(body: Message) -> str:
+    """Where the event was, as far as it says."""
+    for name in ("facility", "place", "from_facility"):
+        if (where := getattr(body, name, None)) is not None:
+            return str(where.name or where.code)
+    return ""
 
 
 def _stop(

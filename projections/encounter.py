@@ -67,7 +67,7 @@ encounter = Projection(
     "encounter",
     Encounter,
     subject="person",
-    version=1,
+    version=2,
     populations=populations,
     parts={"person": identity, "relatives": family},
 )

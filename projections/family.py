@@ -64,6 +64,8 @@ class Link:
     inverse: bool = False
     event_ids: tuple[str, ...] = ()
     stands: bool = False
+    taken_back_by: tuple[str, ...] = ()
+    """The retractions of the assertions of it."""
     bases: tuple[RelationshipBasis.ValueType, ...] = ()
     confidence: Confidence.ValueType = Confidence.CONFIDENCE_UNSPECIFIED
 
@@ -78,6 +80,8 @@ class Standing:
     """What was found out about any link with one relative."""
 
     status: LinkStatus.ValueType = ASSERTED
+    event_id: str = ""
+    """Of what was found out last."""
     evidence_codes: tuple[str, ...] = ()
 
 
@@ -265,6 +269,7 @@ def _link(view: Family, fact: Fact, asserted: Link) -> Family:
         old,
         event_ids=(*old.event_ids, fact.event.event_id),
         stands=old.stands or not fact.retracted_by,
+        taken_back_by=(*old.taken_back_by, *filter(None, [fact.retracted_by])),
         bases=tuple(dict.fromkeys((*old.bases, *asserted.bases))),
         confidence=asserted.confidence or old.confidence,
     )
@@ -280,7 +285,8 @@ def _find_out(
     view = _link_all(view, fact, [relative_id])
     if status is None or fact.retracted_by:
         return view
-    return _stand(view, relative_id, replace(view.standing(relative_id), status=status))
+    found = replace(view.standing(relative_id), status=status, event_id=fact.event.event_id)
+    return _stand(view, relative_id, found)
 
 
 def _stand(view: Family, relative_id: str, standing: Standing) -> Family:

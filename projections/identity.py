@@ -5,7 +5,7 @@ Claims stand beside one another: a later one replaces none, and conflicts stay o
 
 from dataclasses import dataclass, replace
 
-from ledger.v1.custody_pb2 import Placed, PlacementDesignated, ReferredToOrr
+from ledger.v1.custody_pb2 import Apprehended, Placed, PlacementDesignated, ReferredToOrr
 from ledger.v1.identity_pb2 import (
     AgeDetermined,
     AgeDisputed,
@@ -46,6 +46,8 @@ class Identity:
     claims: tuple[Said, ...] = ()
     identifiers: tuple[tuple[str, IdentifierAsserted], ...] = ()
     needs: tuple[tuple[str, SpecialNeedRecorded], ...] = ()
+    births: tuple[Born, ...] = ()
+    """When she can have been born by each claim that says it."""
     claimed: Born | None = None
     """When she can have been born by the claims: by all of them, or where they contradict one
     another, by any."""
@@ -133,13 +135,18 @@ def _(view: Identity, body: PersonRegistered, fact: Fact) -> Identity:
     event_id = fact.event.event_id
     view = replace(view, claims=(*view.claims, (event_id, body)))
     born = claimed_by(body, fact)
-    if born is None or view.claimed is None:
-        return replace(view, claimed=born or view.claimed)
-    if both := view.claimed.meet(born):
-        return replace(view, claimed=both)
-    either = Born(min(view.claimed.earliest, born.earliest), max(view.claimed.latest, born.latest))
-    first = view.contradicting_event_id or event_id
-    return replace(view, claimed=either, contradicting_event_id=first)
+    if born is None:
+        return view
+    births = (*view.births, born)
+    earliest, latest = zip(*((one.earliest, one.latest) for one in births), strict=True)
+    if max(earliest) <= min(latest):
+        return replace(view, births=births, claimed=Born(max(earliest), min(latest)))
+    return replace(
+        view,
+        births=births,
+        claimed=Born(min(earliest), max(latest)),
+        contradicting_event_id=view.contradicting_event_id or event_id,
+    )
 
 
 @identity.on(IdentifierAsserted)
@@ -193,6 +200,13 @@ def _(view: Identity, body: Separated, _fact: Fact) -> Identity:
     if view.treated_as_child or view.person_id != body.child_id:
         return view
     return replace(view, treated_as_child=True)
+
+
+@identity.on(Apprehended)
+def _(view: Identity, body: Apprehended, _fact: Fact) -> Identity:
+    # With whom somebody was found is asked of minors only; of several, it is not said which.
+    is_minor = body.accompaniment and len(body.person_ids) == 1
+    return replace(view, treated_as_child=True) if is_minor else view
 
 
 @identity.on(AmendmentRequested)

@@ -82,7 +82,8 @@ class Projection(Generic[View]):
     ) -> None:
         self.name = name
         self.subject = subject
-        self.version = version
+        # What a part means otherwise, the whole does.
+        self.version: int = version + sum(part.version for part in (parts or {}).values())
         self.populations = populations
         self._view = view
         self._time = time

@@ -146,7 +146,7 @@ separation = Projection(
     "separation",
     Separations,
     subject="person",
-    version=2,
+    version=3,
     populations=populations,
     parts={"child": identity},
 )

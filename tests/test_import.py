@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from commands import ENVIRONMENT, LEDGER, Served, answer, ledger, serving
 from conftest import on_every_store
-from lists import IN_CARE, SEPARATIONS, ask, children, day_of, in_care, needs
+from lists import IN_CARE, SEPARATIONS, ask, children, day_of, end_of, in_care, needs
 
 from ledger.errors import StartupError
 from ledger.imports import profile, rows
 from ledger.rpc.client import Client
 from ledger.v1.audit_service_pb2 import GetCheckpointRequest
-from ledger.v1.custody_query_service_pb2 import ListQueuesRequest
+from ledger.v1.custody_query_service_pb2 import ListRosterRequest
 from ledger.v1.ledger_service_pb2 import ReadEventsRequest
 
 FORM = ["rows", "accepted_rows", "rejected_rows", "events_appended", "size", "root"]
@@ -48,9 +48,11 @@ def said_of_rows(file: Path, address: str) -> list[tuple[int, str]]:
 def beginning(tmp_path: Path) -> Path:
     """The first rows of the real list as a list of their own."""
     file = tmp_path / "beginning.csv"
-    with SEPARATIONS.open(encoding="utf-8", newline="") as real:
-        with file.open("w", encoding="utf-8", newline="") as written:
-            csv.writer(written).writerows(islice(csv.reader(real), 1 + BEGINNING))
+    with (
+        SEPARATIONS.open(encoding="utf-8", newline="") as real,
+        file.open("w", encoding="utf-8", newline="") as written,
+    ):
+        csv.writer(written).writerows(islice(csv.reader(real), 1 + BEGINNING))
     return file
 
 
@@ -64,16 +66,15 @@ def events_of(some: dict[int, dict[str, str]]) -> int:
     return sum(5 + bool(day_of(child, "Date Discharged")) for child in some.values())
 
 
-def counted(address: str, *arguments: object) -> dict[str, int]:
-    """How many were in ORR's care on each day, as the command line tells it."""
-    with Client(address) as client:  # which waits longer for the tables than the command does
-        ask(client.custody.ListQueues, ListQueuesRequest())
-    return {
-        day: answer(
-            "roster", "--agency", "ORR", "--as-of", day, "--count", "--server", address, *arguments
-        )["count"]
-        for day in IN_CARE
-    }
+def counted(address: str) -> dict[str, int]:
+    """How many are in ORR's care on each day, once the tables have caught up."""
+    found = {}
+    with Client(address) as client:
+        for day in IN_CARE:
+            request = ListRosterRequest(agency="ORR", count_only=True)
+            request.basis.as_of_time.FromDatetime(end_of(day))
+            found[day] = ask(client.custody.ListRoster, request).total_size
+    return found
 
 
 @needs(SEPARATIONS)

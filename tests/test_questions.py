@@ -217,8 +217,12 @@ def test_q06_separated_from_nobody_knows_whom(): ...
     asked_by="the Inspector General of DHS",
     asks="Whose link to a relative was removed or changed: by whom, when, from what to what?",
     shows="What the software of 2018 did by deleting the family is here a retraction: it is in the log with whoever made it, and the link stays, marked. What took its place stands beside it.",
-    rpcs=("ReadEvents", "GetPerson", "GetPersonTimeline"),
-    commands=("ledger watch --finite --type Retracted", "ledger person timeline PERSON_ID"),
+    rpcs=("ListFindings", "ReadEvents", "GetPerson", "GetPersonTimeline"),
+    commands=(
+        "ledger queue show LINK_TAKEN_BACK",
+        "ledger watch --finite --type Retracted",
+        "ledger person timeline PERSON_ID",
+    ),
     table="""
     recorded  valid   event
     day 1     day 1   a: family-1 formed of c-1 and m-1 under number FMU-7, says CBP
@@ -228,8 +232,10 @@ def test_q06_separated_from_nobody_knows_whom(): ...
     day 9     day 9   d: retracts b: the wrong child of the group, says ICE
     +         day 1   e: g-1 is aunt or uncle of c-1 by document, says ICE
 
-    as of day 9, known at day 2:  relatives of c-1: m-1 is biological parent of c-1; m-1 by FamilyGroupFormed
-    as of day 9, known at day 9:  relatives of c-1: m-1 is biological parent of c-1 (retracted);
+    as of day 9, known at day 2:  queue LINK_TAKEN_BACK: nobody (0)
+                                  relatives of c-1: m-1 is biological parent of c-1; m-1 by FamilyGroupFormed
+    as of day 9, known at day 9:  queue LINK_TAKEN_BACK: c-1 and m-1 (2)
+                                  relatives of c-1: m-1 is biological parent of c-1 (retracted);
                                       g-1 is aunt or uncle of c-1;
                                       m-1 by FamilyGroupFormed (retracted)
                                   events of c-1: relationship asserted day 1 (retracted by d);

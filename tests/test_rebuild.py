@@ -12,6 +12,7 @@ from ledger.v1.custody_pb2 import Apprehended, Placed
 from ledger.v1.custody_query_service_pb2 import GetFamilyRequest, ListRosterRequest
 from ledger.v1.family_pb2 import RelationshipAsserted, RelationshipKind
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest
+from projections.custody import custody
 
 PEOPLE = 1_200
 WITH_TABLES = sorted(name for name, one in projections.load().items() if one.populations)
@@ -105,7 +106,9 @@ def test_answers_stand_while_another_process_rebuilds(database_url, open_ledger)
     assert count(one) == count(other) == PEOPLE + 4
 
 
-def test_more_subjects_in_one_append_than_a_statement_takes(open_ledger) -> None:
+def test_more_subjects_in_one_append_than_a_statement_takes(open_ledger, monkeypatch) -> None:
+    # The other tables would take as many subjects in the same way, and a minute longer.
+    monkeypatch.setattr(projections, "load", lambda: {custody.name: custody})
     ledger = open_ledger()
     append(
         ledger,

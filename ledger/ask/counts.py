@@ -1,7 +1,7 @@
-"""Separations counted by month, place, cause and age, fit to be published (P.L. 116-94, 235)."""
+"""Separated children counted by month, place, cause and age, to be published (P.L. 116-94, 235)."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import product
 
 from ledger.ask.population import separated
@@ -21,9 +21,10 @@ AGES = ((5, "under 5"), (13, "5 to 12"), (18, "13 to 17"))
 
 
 def count_separations(ledger: Ledger, request: CountSeparationsRequest) -> CountSeparationsResponse:
-    """How many separations there are of each kind. Raises PROJECTION_BEHIND.
+    """How many children were separated, by each kind of separation. Raises PROJECTION_BEHIND.
 
-    A separation with two causes counts under each; `total` counts it once.
+    A child whose separation has two causes counts under each, and `total` counts her once; so does
+    one whose separation two agencies recorded.
     """
     moment = ledger.moment(request.basis)
     wanted = ListSeparationsRequest(include_reunified=True)
@@ -31,30 +32,37 @@ def count_separations(ledger: Ledger, request: CountSeparationsRequest) -> Count
         wanted.since_time.CopyFrom(request.since_time)
     if request.HasField("before_time"):
         wanted.before_time.CopyFrom(request.before_time)
-    found = [one for _, some in separated(ledger, wanted, moment) for one in some]
-    cells = Counter(
-        of for one in found for of in product(*(_DIMENSIONS[by](one) for by in request.by))
-    )
+    found = separated(ledger, wanted, moment)
+    cells = Counter(of for _, some in found for of in _kinds(some, request.by))
     hidden = suppressed(cells, request.suppress_below)
     return CountSeparationsResponse(
         cells=[
             SeparationCount(of=of, count=None if of in hidden else count)
             for of, count in sorted(cells.items())
         ],
-        total=len(found),
+        total=None if cells and hidden == cells.keys() else len(found),
         stamp=ledger.stamp(moment.size, moment.as_of_us),
     )
 
 
-def suppressed(cells: Counter[tuple[str, ...]], below: int) -> set[tuple[str, ...]]:
-    """The cells that are not told: those that count too few, and what would give one away.
+def _kinds(
+    some: Sequence[Separation], dimensions: Sequence[SeparationDimension.ValueType]
+) -> set[tuple[str, ...]]:
+    """What the separations of one child are, in the dimensions asked for."""
+    return {of for one in some for of in product(*(_DIMENSIONS[by](one) for by in dimensions))}
 
-    One hidden cell alone is the total less the others, so the next smallest is hidden with it.
+
+def suppressed(cells: Counter[tuple[str, ...]], below: int) -> set[tuple[str, ...]]:
+    """The cells that are not told: those that count too few, and what would give them away.
+
+    The total less the cells that are told is what the hidden ones come to. So the next smallest is
+    hidden with them until there are two and they come to as many as a cell must; where nothing is
+    left to hide, the total is not told either.
     """
     hidden = {of for of, count in cells.items() if count < below}
-    others = sorted(cells.keys() - hidden, key=lambda of: (cells[of], of))
-    if len(hidden) == 1 and others:
-        hidden.add(others[0])
+    others = sorted(cells.keys() - hidden, key=lambda of: (cells[of], of), reverse=True)
+    while hidden and others and (len(hidden) == 1 or sum(cells[of] for of in hidden) < below):
+        hidden.add(others.pop())
     return hidden
 
 

@@ -134,7 +134,8 @@ def _holding(ledger: Ledger, request: ReconcileListRequest, moment: Moment) -> d
 
 
 def _population(row: ListedPerson) -> str:
-    return f"{NUMBERED}{mark(row.identifier.scheme, row.identifier.value, '')}"
+    one = row.identifier
+    return f"{NUMBERED}{mark(one.scheme, one.value, one.issuer_text)}"
 
 
 def _people_of(row: ListedPerson, holding: dict[str, list[str]]) -> list[str]:

@@ -55,10 +55,12 @@ def _members(
 ) -> list[FamilyMember]:
     """These persons with their links and custody, in the order of their ids."""
     members = []
+    same = same_people(ledger, person_ids, moment.size)
     for person_id, known in known_of(ledger, PERSON, person_ids, moment.size).items():
         if known:
             member = _member(person_id, known, moment)
             member.removes = removes
+            member.same_person_ids.extend(same[person_id])
             members.append(member)
     return members
 

@@ -47,14 +47,13 @@ def append(
     server: ServerOption = LISTEN,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    r"""Append the events of a file, all or none, and say what they cause in the record.
+    """Append the events of a file, all or none, and say what they cause in the record.
 
     An event without an id gets one, which is printed before anything is sent. Put it into the file
     to send again what was not answered: an event that is there already is not appended again.
 
     Example: ledger append apprehended.json --dry-run, where the file has
 
-    \b
     {"valid_time":  {"time": "2018-06-06T00:00:00Z",
                      "precision": "PRECISION_DAY", "zone": "UTC"},
      "source":      {"system": "training"},

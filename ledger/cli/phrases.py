@@ -105,8 +105,10 @@ def custody_details(state: Custody) -> list[str]:
         said.append("referred for prosecution and not back")
     if state.sponsor_id:
         said.append(f"taken in by {state.sponsor_id}")
-    if state.HasField("destination"):
+    if state.destination.state:
         said.append(f"address {enum_word(state.destination, 'state')}")
+    if state.destination.country_text:
+        said.append(f"to {state.destination.country_text}")
     if state.seen_at:
         said.append(f"last seen at {state.seen_at} {time_of(state, 'seen_time')}".rstrip())
     return said

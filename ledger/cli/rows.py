@@ -19,7 +19,7 @@ from ledger.v1.custody_query_service_pb2 import (
     ReconcileListResponse,
 )
 
-COLUMNS = ("person_id", "scheme", "value", "facility")
+COLUMNS = ("person_id", "scheme", "value", "issuer", "facility")
 _ROW = re.compile(r"rows\[(\d+)\]\.?")
 
 
@@ -107,7 +107,10 @@ def _listed(where: str, cells: dict[str, str]) -> ListedPerson:
     if person_id and not scheme and not value:
         made.person_id = person_id.lower()
     elif scheme and value and not person_id:
-        made.identifier.CopyFrom(ListedIdentifier(scheme=scheme.upper(), value=value))
+        issuer = cells.get("issuer", "")
+        made.identifier.CopyFrom(
+            ListedIdentifier(scheme=scheme.upper(), value=value, issuer_text=issuer)
+        )
     else:
         raise MistakeError(f"{where}: give person_id, or scheme and value")
     return made

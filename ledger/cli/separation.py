@@ -175,5 +175,5 @@ def count_separations(
     show_some("Separations", [*(one.replace("-", " ") for one in by), "count"], told)
     if any(not one.HasField("count") for one in found.cells):
         typer.echo(f"Suppressed: fewer than {suppress_below}, or what would give such a count away")
-    typer.echo(f"Total: {found.total}")
+    typer.echo(f"Total: {found.total if found.HasField('total') else 'suppressed'}")
     show_stamp(found.stamp)

@@ -233,7 +233,9 @@ class GetPersonResponse(_message.Message):
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_view_pb2.Finding]:
-        """What her record lacks or contradicts."""
+        """What her record lacks or contradicts, by itself and beside her relatives'. What stands beside the
+        records of strangers (IDENTIFIER_CONFLICT, POSSIBLE_DUPLICATE, LIKELY_FAMILY) is in the queues.
+        """
 
     @_builtins.property
     def cases(self) -> _containers.RepeatedCompositeFieldContainer[_view_pb2.ReunificationCase]:
@@ -1038,7 +1040,7 @@ class SeparationCount(_message.Message):
     OF_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
     count: _builtins.int
-    """How many separations; absent: too few to be told."""
+    """How many children; absent: too few to be told."""
     @_builtins.property
     def of(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What it is of, in the order of `by`; "not recorded" where nothing is."""
@@ -1069,7 +1071,7 @@ class CountSeparationsResponse(_message.Message):
     TOTAL_FIELD_NUMBER: _builtins.int
     STAMP_FIELD_NUMBER: _builtins.int
     total: _builtins.int
-    """How many separations in all."""
+    """How many children in all, each once; absent: it would tell of a cell."""
     @_builtins.property
     def cells(self) -> _containers.RepeatedCompositeFieldContainer[Global___SeparationCount]:
         """In the order of what they are of."""
@@ -1082,14 +1084,16 @@ class CountSeparationsResponse(_message.Message):
         self,
         *,
         cells: _abc.Iterable[Global___SeparationCount] | None = ...,
-        total: _builtins.int = ...,
+        total: _builtins.int | None = ...,
         stamp: _basis_pb2.Stamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["stamp", b"stamp"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_total", b"_total", "stamp", b"stamp", "total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cells", b"cells", "stamp", b"stamp", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_total", b"_total", "cells", b"cells", "stamp", b"stamp", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__total: _TypeAlias = _typing.Literal["total"]  # noqa: Y015
+    _WhichOneofArgType__total: _TypeAlias = _typing.Literal["_total", b"_total"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__total) -> _WhichOneofReturnType__total | None: ...
 
 Global___CountSeparationsResponse: _TypeAlias = CountSeparationsResponse  # noqa: Y015
 
@@ -1575,19 +1579,23 @@ class ListedIdentifier(_message.Message):
 
     SCHEME_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
+    ISSUER_TEXT_FIELD_NUMBER: _builtins.int
     scheme: _builtins.str
     """Which system's number it is."""
     value: _builtins.str
     """The number."""
+    issuer_text: _builtins.str
+    """Whose number it is, where the scheme does not say: the site of a band, the country of a passport."""
     def __init__(
         self,
         *,
         scheme: _builtins.str = ...,
         value: _builtins.str = ...,
+        issuer_text: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["scheme", b"scheme", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["issuer_text", b"issuer_text", "scheme", b"scheme", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

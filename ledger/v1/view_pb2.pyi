@@ -699,6 +699,7 @@ class FamilyMember(_message.Message):
     REMOVES_FIELD_NUMBER: _builtins.int
     LINKS_FIELD_NUMBER: _builtins.int
     CUSTODY_FIELD_NUMBER: _builtins.int
+    SAME_PERSON_IDS_FIELD_NUMBER: _builtins.int
     person_id: _builtins.str
     """The person."""
     removes: _builtins.int
@@ -713,6 +714,10 @@ class FamilyMember(_message.Message):
     def custody(self) -> Global___Custody:
         """Who holds her."""
 
+    @_builtins.property
+    def same_person_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Other records that are of the same person."""
+
     def __init__(
         self,
         *,
@@ -720,10 +725,11 @@ class FamilyMember(_message.Message):
         removes: _builtins.int = ...,
         links: _abc.Iterable[Global___FamilyLink] | None = ...,
         custody: Global___Custody | None = ...,
+        same_person_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["custody", b"custody"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["custody", b"custody", "links", b"links", "person_id", b"person_id", "removes", b"removes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["custody", b"custody", "links", b"links", "person_id", b"person_id", "removes", b"removes", "same_person_ids", b"same_person_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1070,6 +1076,7 @@ class Clock(_message.Message):
     OWNER_AGENCY_FIELD_NUMBER: _builtins.int
     EXCEPTIONAL_EVENT_IDS_FIELD_NUMBER: _builtins.int
     CITATION_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
     clock_code: _builtins.str
     """The rule, a code of the list `clock`."""
     edition: _builtins.str
@@ -1086,6 +1093,8 @@ class Clock(_message.Message):
     """The agency that has to meet it."""
     citation: _builtins.str
     """What the limit follows from."""
+    place: _builtins.str
+    """Where it started: the sector, office or facility of the event; empty: not recorded."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """The first and the last moment at which it can have started, by the precision of the record."""
@@ -1127,10 +1136,11 @@ class Clock(_message.Message):
         owner_agency: _builtins.str = ...,
         exceptional_event_ids: _abc.Iterable[_builtins.str] | None = ...,
         citation: _builtins.str = ...,
+        place: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "latest_due_time", b"latest_due_time", "latest_start_time", b"latest_start_time", "start_time", b"start_time", "stop_time", b"stop_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["citation", b"citation", "clock_code", b"clock_code", "due_time", b"due_time", "edition", b"edition", "exceptional_event_ids", b"exceptional_event_ids", "latest_due_time", b"latest_due_time", "latest_start_time", b"latest_start_time", "owner_agency", b"owner_agency", "person_id", b"person_id", "start_event_id", b"start_event_id", "start_time", b"start_time", "state", b"state", "stop_event_id", b"stop_event_id", "stop_time", b"stop_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citation", b"citation", "clock_code", b"clock_code", "due_time", b"due_time", "edition", b"edition", "exceptional_event_ids", b"exceptional_event_ids", "latest_due_time", b"latest_due_time", "latest_start_time", b"latest_start_time", "owner_agency", b"owner_agency", "person_id", b"person_id", "place", b"place", "start_event_id", b"start_event_id", "start_time", b"start_time", "state", b"state", "stop_event_id", b"stop_event_id", "stop_time", b"stop_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -6,7 +6,7 @@ from ledger.v1.family_pb2 import RelationshipBasis, RelationshipKind
 from ledger.v1.identity_pb2 import Truth
 from projections.codes import codes_of
 from projections.custody_view import HELD, IN_TRANSFER, folded
-from projections.family import DISPUTED
+from projections.family import DISPROVED, DISPUTED, RETRACTED
 from projections.family_unit import children_of, parents_of, standing
 from projections.record import Noted, Record
 from projections.rules import among, rule
@@ -75,6 +75,17 @@ def link_disputed(record: Record) -> Iterator[Noted]:
     }
     for relative_id in disputed:
         yield Noted("LINK_DISPUTED", "", "", (relative_id,))
+
+
+@rule
+def link_taken_back(record: Record) -> Iterator[Noted]:
+    for one in record.family.links:
+        status = record.family.status(one)
+        event_ids = one.taken_back_by if status == RETRACTED else ()
+        if status == DISPROVED:
+            event_ids = (record.family.standing(one.relative_id).event_id,)
+        for event_id in event_ids:
+            yield Noted("LINK_TAKEN_BACK", event_id, "", (one.relative_id,))
 
 
 @rule
