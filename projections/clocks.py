@@ -118,6 +118,8 @@ class Clocks:
     clocks: tuple[Clock, ...] = ()
     arrived: tuple[tuple[tuple[str, str], Stop], ...] = ()
     """For clocks that do not run what would have stopped them."""
+    declared: tuple[tuple[str, str, int], ...] = ()
+    """(clock, event id, the first moment after it) of what was declared exceptional."""
 
     def turns(self) -> Iterator[int]:
         """The instants at which one of them begins or runs out."""
@@ -192,7 +194,7 @@ def present(person_id: str, one: Clock) -> ClockMessage:
     return message
 
 
-clocks = Projection("clocks", Clocks, subject="person", version=1, parts={"child": identity})
+clocks = Projection("clocks", Clocks, subject="person", version=2, parts={"child": identity})
 
 
 def _tick(view: Clocks, body: Message, fact: Fact) -> Clocks:
@@ -223,6 +225,12 @@ def _tick(view: Clocks, body: Message, fact: Fact) -> Clocks:
                 from_us=max(fact.start_us, limit.not_before_us),
                 to_us=max(fact.end_us, limit.not_before_us + 1),
                 place=_place(body),
+                # Of one day, the declaration comes before what it is about, by its kind.
+                exceptional_event_ids=tuple(
+                    event_id
+                    for code, event_id, end_us in view.declared
+                    if code == limit.code and end_us > fact.start_us
+                ),
             )
             running.append(started.stopped(arrived.pop((limit.code, key), None)))
     return replace(view, clocks=tuple(running), arrived=tuple(arrived.items()))
@@ -270,4 +278,5 @@ def _(view: Clocks, body: ExceptionalCircumstanceDeclared, fact: Fact) -> Clocks
         else one
         for one in view.clocks
     )
-    return replace(view, clocks=declared)
+    one = (body.clock_code, fact.event.event_id, fact.end_us)
+    return replace(view, clocks=declared, declared=(*view.declared, one))

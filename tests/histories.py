@@ -823,9 +823,9 @@ def handovers(people: int) -> st.SearchStrategy[Message]:
 def apart_facts(people: int) -> st.SearchStrategy[Message]:
     """Anything but a retraction and a merge: each record is of a person of its own."""
     return mixed(
-        (4, custody_facts(people)),
-        (4, movements(people)),
-        (4, separations(people)),
+        (5, custody_facts(people)),
+        (5, movements(people)),
+        (9, separations(people)),
         (3, links(people)),
         (2, stays(people)),
         (1, ends(people)),

@@ -450,6 +450,11 @@ def test_exceptional_circumstances_explain_a_miss_and_it_stays_one() -> None:
 
     assert (clock.state, clock.exceptional_event_ids) == (MISSED, (flood.event_id,))
     assert (other.state, other.exceptional_event_ids) == (MISSED, ())
+    # Of one day nobody can say which was first, and it is meant all the same.
+    (known_by_day,) = of("L_02", born(2012), separated(T, DAY), declared(T, precision=DAY))
+    assert len(known_by_day.exceptional_event_ids) == 1
+    (before,) = of("L_02", born(2012), separated(T), declared(T - hours(1)))
+    assert before.exceptional_event_ids == ()
     # What ran out before does not explain what runs afterwards.
     late = [separated(), flood, placed(T + hours(80)), separated(T + hours(300))]
     assert [len(one.exceptional_event_ids) for one in of("L_02", born(2012), *late)] == [1, 0]

@@ -154,10 +154,13 @@ def related(
     person_id: str = CHILD,
     relative_id: str = MOTHER,
     kind: RelationshipKind.ValueType = IS_PARENT,
-    **more: Any,
+    basis: RelationshipBasis.ValueType = 0,
+    **envelope: Any,
 ) -> Event:
-    body = RelationshipAsserted(person_id=person_id, relative_id=relative_id, kind=kind, **more)
-    return event(body)
+    body = RelationshipAsserted(
+        person_id=person_id, relative_id=relative_id, kind=kind, basis=basis
+    )
+    return event(body, **envelope)
 
 
 def numbered(person_id: str, value: str, scheme: str = "A_NUMBER") -> Event:
@@ -511,6 +514,15 @@ CASES: dict[str, Case] = {
         known=[MOTHER],
         names_event=False,
     ),
+    "LINK_TAKEN_BACK": Case(
+        lambda: [related(event_id=ASKED), taken_back(ASKED)],
+        [
+            lambda: [related()],
+            lambda: [related(), related(event_id=ASKED), taken_back(ASKED)],
+            lambda: [related(), caught(event_id=ASKED), taken_back(ASKED)],
+        ],
+        known=[MOTHER],
+    ),
     "MINOR_UNLINKED": Case(
         lambda: [girl(), caught()],
         [
@@ -831,6 +843,10 @@ def distinct(*person_ids: str) -> Event:
     return event(PersonsDeclaredDistinct(person_ids=person_ids, reason_text="other prints"), 2)
 
 
+def taken_back(event_id: str) -> Event:
+    return event(Retracted(retracted_event_id=event_id, reason_text="not so"), 2)
+
+
 def authorized(adult_id: str) -> Event:
     body = SeparationAuthorized(
         child_id=CHILD,
@@ -1142,23 +1158,28 @@ def test_more_than_fifty_events_are_not_taken_strictly(client: Client) -> None:
     assert size(client) == 0
 
 
+def claimed(person_id: str, agency: str) -> Event:
+    """Somebody of whom nothing else is said, so that no time limit is hers."""
+    return caught(person_id, agency=agency, accompaniment=0)
+
+
 def test_a_strict_append_is_not_overtaken_by_another_about_the_same(
     open_ledger: Callable[..., Ledger], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between looking at the record and writing, somebody else asserts what contradicts it."""
     ledger = open_ledger(clock=ticking(NOW_US))
-    append(ledger, caught(OTHER))
+    append(ledger, claimed(OTHER, "CBP"))
     submit, overtaken = ledger.writer.submit, []
 
     def overtake(entry: Any) -> Any:
         if not overtaken:
             overtaken.append(True)
-            append(ledger, caught(CHILD, agency="ICE"))
+            append(ledger, claimed(CHILD, "ICE"))
         return submit(entry)
 
     monkeypatch.setattr(ledger.writer, "submit", overtake)
     with pytest.raises(LedgerError) as caught_error:
-        append(ledger, caught(CHILD, on=3), strict=ERROR)
+        append(ledger, claimed(CHILD, "CBP"), strict=ERROR)
 
     assert caught_error.value.name == "FINDINGS"
     assert [one.rule for one in caught_error.value.violations] == ["CUSTODY_CONFLICT"]
@@ -1175,7 +1196,7 @@ def test_of_two_strict_appends_at_once_that_contradict_each_other_one_is_kept(
         def claim(agency: str, child: str = child, together: Any = together) -> str:
             together.wait()
             try:
-                append(ledger, caught(child, agency=agency), strict=ERROR)
+                append(ledger, claimed(child, agency), strict=ERROR)
             except LedgerError as error:
                 return error.name
             return "kept"

@@ -24,6 +24,7 @@ from histories import (
     FACILITIES,
     FAMILIES,
     INSTANTS,
+    MONTH,
     PEOPLE,
     History,
     apart_facts,
@@ -81,7 +82,7 @@ from ledger.v1.audit_service_pb2 import (
     GetInclusionProofRequest,
 )
 from ledger.v1.basis_pb2 import Basis
-from ledger.v1.custody_pb2 import Placed
+from ledger.v1.custody_pb2 import AddressChanged, Placed
 from ledger.v1.custody_query_service_pb2 import (
     GetFamilyRequest,
     GetPersonRequest,
@@ -92,6 +93,7 @@ from ledger.v1.custody_query_service_pb2 import (
     LocateRelativesRequest,
 )
 from ledger.v1.event_pb2 import Entry, Event
+from ledger.v1.family_pb2 import RelationshipAsserted, RelationshipKind
 from ledger.v1.identity_pb2 import PersonRegistered, PersonsLinkedAsSame, PersonsUnlinked
 from ledger.v1.ledger_service_pb2 import GetEventRequest, Receipt
 from ledger.v1.oversight_pb2 import Retracted
@@ -101,6 +103,7 @@ from projections.custody import custody
 from projections.custody_view import present as present_custody
 from projections.family import family
 from projections.family import present as present_family
+from projections.findings import findings
 from projections.history import Fact
 from projections.projection import Projection
 from projections.separation import separation
@@ -133,7 +136,7 @@ def changes_of(ledger: Ledger) -> Iterator[list[tuple[str, str]]]:
         sa.event.remove(ledger._database.engine, "before_cursor_execute", note)
 
 
-@tried(4)
+@tried(3)
 @given(history=histories(), data=st.data())
 def test_i1_no_call_removes_or_rewrites_an_event(
     database_url: str, history: History, data: st.DataObject
@@ -257,7 +260,7 @@ def same_people(history: History, size: int) -> dict[str, set[str]]:
     return {one: reached(both, one) for one in PEOPLE}
 
 
-@tried(60)
+@tried(50)
 @given(history=family_histories(), data=st.data())
 def test_i2_the_fold_names_every_assertion_of_a_link(history: History, data: st.DataObject) -> None:
     """I-2, without a store: each assertion is named by a link of either side, and no other is."""
@@ -273,7 +276,7 @@ def test_i2_the_fold_names_every_assertion_of_a_link(history: History, data: st.
         }
 
 
-@tried(5)
+@tried(4)
 @given(history=family_histories(), data=st.data())
 def test_i2_a_link_once_asserted_is_in_every_later_answer(
     database_url: str, history: History, data: st.DataObject
@@ -327,7 +330,7 @@ def require_families(
             )
 
 
-@tried(5)
+@tried(4)
 @given(history=family_histories(merging=True), data=st.data())
 def test_i2_a_link_survives_merging_and_unmerging(
     database_url: str, history: History, data: st.DataObject
@@ -384,7 +387,7 @@ def require_every_assertion(
 # I-3. An answer depends on nothing but what was recorded by then
 
 
-@tried(5)
+@tried(3)
 @given(history=histories(), data=st.data())
 def test_i3_what_was_answered_at_a_size_is_answered_at_that_size_for_ever(
     database_url: str, history: History, data: st.DataObject
@@ -421,7 +424,7 @@ def without_news(receipt: Receipt) -> Receipt:
     return plain
 
 
-@tried(6)
+@tried(4)
 @given(history=histories(), data=st.data())
 def test_i4_appending_again_in_whole_or_in_part_gives_the_first_receipts(
     database_url: str, history: History, data: st.DataObject
@@ -539,7 +542,7 @@ def dangling(told: list[Event], person: str) -> set[str]:
     return {*way.waiting.values()} - way.excused
 
 
-@tried(6)
+@tried(5)
 @given(
     history=histories(
         least=12,
@@ -610,7 +613,7 @@ def rows_of(
     return set(rows.values())
 
 
-@tried(40)
+@tried(30)
 @given(
     history=histories(most=14, bodies=merging_facts),
     stops=st.sets(st.integers(1, 20)),
@@ -677,6 +680,26 @@ def first_named(history: History, same: set[str]) -> str:
         if found:
             return min(found)[1]
     return ""
+
+
+def test_i7_a_link_of_two_relatives_is_none_once_they_are_one_person() -> None:
+    """I-7: facts are told anew, in whatever steps, when those in them turn out to be of one."""
+    one, other = PEOPLE[:2]
+    parent = RelationshipKind.RELATIONSHIP_KIND_BIOLOGICAL_PARENT
+    link = PersonsLinkedAsSame(
+        person_ids=[one, other], basis_text="one photograph", approved_by=["somebody", "another"]
+    )
+    bodies = [
+        PersonRegistered(person_id=one, stated_age_years=3),
+        Placed(child_id=one, agency="ORR", facility={"name": "Ursula"}),
+        RelationshipAsserted(person_id=one, relative_id=other, kind=parent),
+        link,
+    ]
+    history = History((tuple(event(body, 1) for body in bodies),))
+    at_once = rows_of(findings, one, history, [4])
+    assert at_once == rows_of(findings, one, history, [1, 2, 3, 4])
+    unlinked = {(since, till) for of, since, till in at_once if "MINOR_UNLINKED" in of.population}
+    assert unlinked == {(2, 3), (4, OPEN)}
 
 
 @tried(4)
@@ -824,7 +847,7 @@ def same_place(one: str, other: str) -> bool:
     return one.lower().split() == other.lower().split()
 
 
-@tried(3)
+@tried(2)
 @given(history=histories(bodies=merging_facts), steps=st.lists(st.integers(1, 6), min_size=1))
 def test_i7_a_table_that_followed_is_the_one_made_at_once_and_the_one_rebuilt(
     database_url: str, history: History, steps: list[int]
@@ -936,7 +959,7 @@ def has_grown(
     return last == 0 and (old, new) == (first_root, second_root)
 
 
-@tried(5)
+@tried(4)
 @given(history=histories())
 def test_i8_every_receipt_proves_that_the_event_was_kept(
     database_url: str, history: History
@@ -978,6 +1001,7 @@ def test_i8_every_receipt_proves_that_the_event_was_kept(
 def test_i8_any_two_checkpoints_are_of_one_log(database_url: str, counts: list[int]) -> None:
     """I-8: a later one holds every entry of an earlier one, in its place."""
     with opened(database_url) as ledger:
+        ledger._follower.close()  # the tables are not looked at
         checkpoints = {0: get_checkpoint(ledger, GetCheckpointRequest()).checkpoint.root}
         for count in counts:
             events = [event(PersonRegistered(person_id=id_of(uuid4().hex))) for _ in range(count)]
@@ -1011,7 +1035,7 @@ def stock(ledger: Ledger, agency: str, then: Basis) -> set[str]:
     }
 
 
-@tried(5)
+@tried(4)
 @given(history=histories(bodies=merging_facts), data=st.data())
 def test_i9_whoever_is_in_custody_is_on_exactly_the_rosters_that_hold_or_claim_her(
     database_url: str, history: History, data: st.DataObject
@@ -1089,7 +1113,7 @@ def correction_of(data: st.DataObject, history: History) -> list[Event]:
     return [event(why, 60, event_id=id_of("the retraction")), right]
 
 
-@tried(5)
+@tried(3)
 @given(history=histories(most=16), data=st.data())
 def test_i10_a_correction_changes_nothing_that_was_known_before_it(
     database_url: str, history: History, data: st.DataObject
@@ -1145,7 +1169,7 @@ def without_stamp(ledger: Ledger, asked: list[tuple[Callable[..., Message], Mess
     return found
 
 
-@tried(5)
+@tried(4)
 @given(history=histories(most=16, bodies=apart_facts), data=st.data())
 def test_i11_two_records_are_one_while_linked_and_each_its_own_again_afterwards(
     database_url: str, history: History, data: st.DataObject
@@ -1196,6 +1220,27 @@ def test_i11_two_records_are_one_while_linked_and_each_its_own_again_afterwards(
             now = told_of(ledger, person)
             assert [one for one in now if one not in acts] == told
             assert set(now) - {*told} == (acts if person in (one, other) else set())
+
+
+def test_i11_linking_and_unlinking_move_no_other_fact() -> None:
+    """I-11: what is known to the month takes effect when it did, though they are of that month."""
+    one, other = PEOPLE[:2]
+    changed = AddressChanged(person_id=one, address={"state": "ADDRESS_STATE_BLANK"})
+    approved_by = ["somebody", "another"]
+    told = [
+        event(changed, 1, precision=MONTH),
+        event(
+            PersonsLinkedAsSame(person_ids=[one, other], basis_text="x", approved_by=approved_by), 9
+        ),
+        event(
+            PersonsUnlinked(person_ids=[one, other], reason_text="y", approved_by=approved_by), 10
+        ),
+    ]
+    before, after = (
+        {fact.event.event_id: fact.effective_us for fact in facts_of(history, one, 3)}
+        for history in (History((tuple(told[:1]),)), History((tuple(told),)))
+    )
+    assert before.items() <= after.items()
 
 
 def told_of(ledger: Ledger, person: str) -> list[str]:

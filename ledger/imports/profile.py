@@ -22,7 +22,8 @@ from ledger.errors import MistakeError
 from ledger.v1.event_pb2 import Event
 from ledger.v1.options_pb2 import code_list
 from ledger.v1.time_pb2 import Precision
-from projections.codes import codes_of
+from projections.codes import codes_of, said_in
+from projections.codes import folded as normal
 
 PRESENT, BLANK = "present", "blank"
 
@@ -180,7 +181,10 @@ def _read(table: dict[str, Any]) -> Profile:
         ),
         texts={column: frozenset(texts) for column, texts in table.get("texts", {}).items()},
         codes={
-            name: {text: (to,) if isinstance(to, str) else tuple(to) for text, to in rows.items()}
+            # A table of its own, or the name of a code list, which knows what records write.
+            name: said_in(rows)
+            if isinstance(rows, str)
+            else {text: (to,) if isinstance(to, str) else tuple(to) for text, to in rows.items()}
             for name, rows in table.get("codes", {}).items()
         },
     )
@@ -286,11 +290,6 @@ def is_like(cells: Mapping[str, str], when: Mapping[str, Any]) -> bool:
         if not matches:
             return False
     return True
-
-
-def normal(text: str) -> str:
-    """White space folded, lower case, without a final full stop: how tables are looked up."""
-    return folded(text).casefold().removesuffix(".").rstrip()
 
 
 def folded(text: str) -> str:

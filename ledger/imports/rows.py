@@ -27,10 +27,10 @@ from ledger.imports.profile import (
     folded,
     integer,
     is_like,
-    normal,
 )
 from ledger.v1.event_pb2 import Event
 from ledger.v1.time_pb2 import Precision
+from projections.codes import folded as normal
 
 # Ids of rows are derived from this and the file's hash, so that they are the same at each import.
 SPACE = UUID("6f3a1c52-7a0e-4a6e-9d0c-2f4c3d1b5e90")
