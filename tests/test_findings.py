@@ -163,8 +163,8 @@ def related(
     return event(body, **envelope)
 
 
-def numbered(person_id: str, value: str, scheme: str = "A_NUMBER") -> Event:
-    return event(IdentifierAsserted(person_id=person_id, scheme=scheme, value=value))
+def numbered(person_id: str, value: str, scheme: str = "A_NUMBER", **envelope: Any) -> Event:
+    return event(IdentifierAsserted(person_id=person_id, scheme=scheme, value=value), **envelope)
 
 
 def parted(on: float | datetime = 3, envelope: dict[str, Any] | None = None, **more: Any) -> Event:
@@ -426,6 +426,11 @@ CASES: dict[str, Case] = {
             lambda: [numbered(OTHER, "A12345678"), numbered(CHILD, "987654321")],
             lambda: [numbered(CHILD, "A12345678"), numbered(CHILD, "012345678")],
             lambda: [numbered(OTHER, "FMU 17", "FMU"), numbered(CHILD, "FMU 17", "FMU")],
+            lambda: [
+                numbered(OTHER, "A12345678", event_id=ASKED),
+                taken_back(ASKED),
+                numbered(CHILD, "A12345678"),
+            ],
             # One system's number is not another's.
             lambda: [numbered(OTHER, "123456789", "FIN"), numbered(CHILD, "123456789")],
         ],

@@ -615,7 +615,7 @@ def rows_of(
 
 @tried(30)
 @given(
-    history=histories(most=14, bodies=merging_facts),
+    history=histories(most=14, people=(2, 3), bodies=merging_facts),
     stops=st.sets(st.integers(1, 20)),
     data=st.data(),
 )
