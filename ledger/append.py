@@ -55,7 +55,7 @@ def append_events(
     conditions = [condition_of(one) for one in request.preconditions]
     for _ in range(ATTEMPTS_MAX):
         size = ledger.log.entries.size()
-        findings = causes(ledger, request.events, size)
+        findings = _sought(ledger, request, size)
         _require_none(ledger, request, findings)
         # Who asked to be stopped by findings is not overtaken by others who append about the same.
         guards = [unchanged_since(taken, size)] if request.strict else []
@@ -73,6 +73,17 @@ def append_events(
     raise LedgerError(
         ErrorReason.ERROR_REASON_APPENDS_EXHAUSTED, "others append about the same persons"
     )
+
+
+def _sought(ledger: Ledger, request: AppendEventsRequest, size: int) -> list[Finding] | None:
+    """What the events cause; None: not looked for."""
+    try:
+        return causes(ledger, request.events, size)
+    except LedgerError as error:
+        # Nobody's events wait for tables; only who asked to be stopped must know.
+        if request.strict or error.reason != ErrorReason.ERROR_REASON_PROJECTION_BEHIND:
+            raise
+        return None
 
 
 class _OvertakenError(Exception):

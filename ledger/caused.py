@@ -13,6 +13,7 @@ from ledger.errors import LedgerError
 from ledger.ledger import Ledger, Moment
 from ledger.members import Members
 from ledger.store.records import Read, of_all, read_linked
+from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.event_pb2 import Entry, Event
 from ledger.v1.view_pb2 import Finding
 from projections import rules
@@ -21,6 +22,7 @@ from projections.history import Fact, facts
 from projections.holders import NUMBERED, holders
 from projections.identifiers import is_shared, is_single, mark, normalized, slips
 from projections.record import Noted, Record, may_be_same
+from projections.sameness import same_as
 from projections.subjects import body_of, subjects_of
 
 Known = dict[str, list[Fact]]
@@ -32,7 +34,8 @@ EVENTS_MAX = 50
 def causes(ledger: Ledger, events: Sequence[Event], size: int) -> list[Finding] | None:
     """The findings that these events cause in a log of a size; None: too many to look for.
 
-    `field` is the path in the request. As of now.
+    `field` is the path in the request. As of now. Raises PROJECTION_BEHIND where the tables, which
+    say whose a number is and what a citation comes to, have not come so far.
     """
     if len(events) > EVENTS_MAX:
         return None
@@ -40,7 +43,8 @@ def causes(ledger: Ledger, events: Sequence[Event], size: int) -> list[Finding] 
     read = read_linked(ledger.log.entries, PERSON, _people_of(ledger, events), size)
     ids = {event.event_id for event in events}
     known_before = _facts(_without(read, ids))
-    known_after = _facts(_with(_without(read, ids), events, size, now))
+    read_after = _with(_without(read, ids), events, size, now)
+    known_after = _facts(read_after)
     before, after = _records(known_before, now), _records(known_after, now)
     relatives = {
         link.relative_id for record in after.values() for link in record.family.links
@@ -49,7 +53,7 @@ def causes(ledger: Ledger, events: Sequence[Event], size: int) -> list[Finding] 
     there = {_key(one) for one in _judge(before, others, known_before, now)}
     judged = _judge(after, others, known_after, now)
     found = [one for one in judged if _key(one) not in there]
-    found += _unclear(ledger, events, after, Moment(now, size))
+    found += _unclear(ledger, events, after, read_after, Moment(now, size))
     found += _unknown(ledger, events)
     found += _not_reproduced(ledger, events, size)
     return [_placed(one, events) for one in found]
@@ -113,42 +117,54 @@ def _key(one: Finding) -> tuple[str, str, str, tuple[str, ...]]:
 
 
 def _unclear(
-    ledger: Ledger, events: Sequence[Event], records: Mapping[str, Record], moment: Moment
+    ledger: Ledger,
+    events: Sequence[Event],
+    records: Mapping[str, Record],
+    read: Read,
+    moment: Moment,
 ) -> Iterator[Finding]:
     """The numbers that are asserted of one person and are another's, or nearly."""
-    asserted = [
-        (event, event.identifier_asserted)
+    # What this append asserts and takes back of somebody counts: her record says it.
+    numbers = {
+        person_id: {
+            _held_by(one.scheme, one.value, one.issuer_text)
+            for _, one in record.identity.identifiers
+            if not is_shared(one.scheme)
+        }
+        for person_id, record in records.items()
+    }
+    asserted = {
+        event.event_id: (event, name)
         for event in events
-        if event.WhichOneof("fact") == "identifier_asserted"
-        and not is_shared(event.identifier_asserted.scheme)
-    ]
-    wanted = {_held_by(body.scheme, body.value, body.issuer_text) for _, body in asserted}
+        if (body := event.identifier_asserted).person_id in numbers
+        and (name := _held_by(body.scheme, body.value, body.issuer_text)) in numbers[body.person_id]
+    }
     near = {
         _held_by(body.scheme, slip, ""): event
-        for event, body in asserted
-        if is_single(body.scheme)
+        for event, _ in asserted.values()
+        if is_single((body := event.identifier_asserted).scheme)
         for slip in slips(normalized(body.scheme, body.value))
     }
     if not asserted:
         return
-    held = Members(ledger, holders, moment).each(sorted({*wanted, *near}))
-    having = {name: {person_id for person_id, _ in some} for name, some in held.items()}
-    for _, body in asserted:
-        name = _held_by(body.scheme, body.value, body.issuer_text)
-        having.setdefault(name, set()).add(body.person_id)
-    for event, body in asserted:
-        name = _held_by(body.scheme, body.value, body.issuer_text)
-        if others := having[name] - {body.person_id}:
-            yield _of_number("IDENTIFIER_CONFLICT", event, others)
-    for name in near.keys() & having.keys():
-        event = near[name]
+    wanted = {*near, *(name for _, name in asserted.values())}
+    held = Members(ledger, holders, moment).each(sorted(wanted))
+
+    def others(name: str, person_id: str) -> set[str]:
+        """Those who have a number and are not her, under whichever of her records."""
+        having = {one for one, _ in held.get(name, ())} - records.keys()
+        having |= {one for one, theirs in numbers.items() if name in theirs}
+        return having - same_as(person_id, of_all(person_id, read))
+
+    for event, name in asserted.values():
+        if found := others(name, event.identifier_asserted.person_id):
+            yield _of_number("IDENTIFIER_CONFLICT", event, found)
+    for name, event in near.items():
         mine = records[event.identifier_asserted.person_id]
-        # What this append says of the others counts too.
-        found = {**people(ledger, having[name] - records.keys(), moment), **records}
-        others = having[name] - {mine.person_id}
-        alike = {one for one in others if may_be_same(mine, found[one])}
-        if alike:
-            yield _of_number("IDENTIFIER_NEAR_MISS", event, alike)
+        if found := others(name, mine.person_id):
+            theirs = {**people(ledger, found - records.keys(), moment), **records}
+            if alike := {one for one in found if may_be_same(mine, theirs[one])}:
+                yield _of_number("IDENTIFIER_NEAR_MISS", event, alike)
 
 
 def _held_by(scheme: str, value: str, issuer_text: str) -> str:
@@ -184,7 +200,9 @@ def _not_reproduced(ledger: Ledger, events: Iterable[Event], size: int) -> Itera
         try:
             moment = Moment(cited.as_of_time.ToMicroseconds(), cited.size)
             is_same = cited.size <= size and citation_of(ledger, cited.query, moment)[0] == cited
-        except LedgerError:
+        except LedgerError as error:
+            if error.reason == ErrorReason.ERROR_REASON_PROJECTION_BEHIND:
+                raise
             is_same = False
         if not is_same:
             where = f"{event.WhichOneof('fact')}.citation"

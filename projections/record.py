@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from projections.age import ADULT_YEARS
 from projections.casework import Casework, casework
 from projections.clocks import Clocks, clocks
 from projections.custody import custody
@@ -53,11 +54,12 @@ class Record:
 
     @property
     def is_minor(self) -> bool:
-        """Whether she is known to be under 18, or of unknown age and treated as a child."""
+        """Whether she can be under 18, or is of unknown age and treated as a child."""
         born = self.identity.born
         if born is None:
             return self.identity.treated_as_child
-        return born.years(self.at_us)[0] < 18  # noqa: PLR2004  # she may be: see projections.age
+        fewest, _ = born.years(self.at_us)
+        return fewest < ADULT_YEARS
 
 
 def at(view: Record, at_us: int) -> Record:

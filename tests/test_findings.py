@@ -431,6 +431,12 @@ CASES: dict[str, Case] = {
                 taken_back(ASKED),
                 numbered(CHILD, "A12345678"),
             ],
+            # Two records of one person have one number, and nobody else's.
+            lambda: [
+                numbered(OTHER, "A12345678"),
+                same(CHILD, OTHER),
+                numbered(CHILD, "A12345678"),
+            ],
             # One system's number is not another's.
             lambda: [numbered(OTHER, "123456789", "FIN"), numbered(CHILD, "123456789")],
         ],
@@ -1069,6 +1075,20 @@ def test_findings_are_not_looked_for_in_more_than_fifty_events(ledger: Ledger) -
     assert list(more.findings) == []
     # Nobody waits for them; the queue has them.
     assert len(queue(ledger, "SEPARATION_WITHOUT_REASON", CHILD)) == 1
+
+
+def test_a_number_moved_to_whose_it_is_is_no_conflict(ledger: Ledger) -> None:
+    """A correction is a retraction and the right event in one append."""
+    wrong = numbered(OTHER, "A12345678")
+    append(ledger, wrong)
+    void = event(Retracted(retracted_event_id=wrong.event_id, reason_text="her brother's"))
+
+    dry = append(ledger, numbered(CHILD, "A12345678"), validate_only=True)
+    moved = append(ledger, void, numbered(CHILD, "A12345678"), strict=ERROR)
+
+    assert of_rule(dry.findings, "IDENTIFIER_CONFLICT")
+    assert of_rule(moved.findings, "IDENTIFIER_CONFLICT") == []
+    assert queue(ledger, "IDENTIFIER_CONFLICT", CHILD) == []
 
 
 # Who asks to be stopped.

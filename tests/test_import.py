@@ -282,7 +282,8 @@ def test_a_file_that_is_no_such_list_is_refused_whole(case: str, tmp_path: Path)
 def test_a_profile_is_checked_before_the_first_row(tmp_path: Path) -> None:
     shipped = (Path(profile.__file__).parent / "profiles" / "orr-separations.toml").read_text()
     mistakes = {
-        '["CRIMINAL_HISTORY_UNSPECIFIED"]': '["CRIME"]',
+        'reason = "separation_reason"': 'reason = "separation_reasons"',
+        '[codes]\nreason = "separation_reason"': '[codes.reason]\n"zero tolerance" = ["CRIME"]',
         'column = "AGE" }': 'column = "AGES" }',
         'fact = "placed"': 'fact = "place"',
         "stated_age_years =": "years =",
@@ -291,6 +292,7 @@ def test_a_profile_is_checked_before_the_first_row(tmp_path: Path) -> None:
         '"facility.name" =': '"facility.nam" =',
     }
     for right, wrong in mistakes.items():
+        assert right in shipped
         file = tmp_path / "mine.toml"
         file.write_text(shipped.replace(right, wrong, 1))
         with pytest.raises(StartupError, match=r"mine\.toml"):

@@ -69,6 +69,8 @@ def list_queues(ledger: Ledger, request: ListQueuesRequest) -> ListQueuesRespons
         counts |= Members(ledger, tables, moment).counts(QUEUE)
     queues = []
     for code in codes_of("finding").values():
+        if "only_at_append" in code.attributes:
+            continue
         count = counts.get(f"{QUEUE}{code.code}", 0)
         if not _is_of_one(code.code):
             count = len(standing(ledger, code.code, moment))
