@@ -1113,7 +1113,7 @@ def correction_of(data: st.DataObject, history: History) -> list[Event]:
     return [event(why, 60, event_id=id_of("the retraction")), right]
 
 
-@tried(3)
+@tried(2)
 @given(history=histories(most=16), data=st.data())
 def test_i10_a_correction_changes_nothing_that_was_known_before_it(
     database_url: str, history: History, data: st.DataObject

@@ -55,14 +55,27 @@ def _kinds(
 def suppressed(cells: Counter[tuple[str, ...]], below: int) -> set[tuple[str, ...]]:
     """The cells that are not told: those that count too few, and what would give them away.
 
-    The total less the cells that are told is what the hidden ones come to. So the next smallest is
-    hidden with them until there are two and they come to as many as a cell must; where nothing is
-    left to hide, the total is not told either.
+    What is told of a line (all cells, or those alike but in one dimension: a row, a column) less
+    its sum is what its hidden cells come to. So in each line the next smallest is hidden with them
+    until there are two and they come to as many as a cell must. Where nothing is left to hide the
+    total is not told either.
     """
     hidden = {of for of, count in cells.items() if count < below}
-    others = sorted(cells.keys() - hidden, key=lambda of: (cells[of], of), reverse=True)
-    while hidden and others and (len(hidden) == 1 or sum(cells[of] for of in hidden) < below):
-        hidden.add(others.pop())
+    lines: dict[tuple[object, ...], list[tuple[str, ...]]] = {}
+    for of in sorted(cells, key=lambda of: (cells[of], of)):
+        lines.setdefault((), []).append(of)
+        for place in range(len(of)):
+            lines.setdefault((place, *of[:place], *of[place + 1 :]), []).append(of)
+    is_settled = False
+    while not is_settled:
+        is_settled = True
+        for line in lines.values():
+            unsafe = [of for of in line if of in hidden]
+            others = [of for of in line if of not in hidden]
+            is_told = len(unsafe) == 1 or sum(cells[of] for of in unsafe) < below
+            if unsafe and others and is_told:
+                hidden.add(others[0])
+                is_settled = False
     return hidden
 
 

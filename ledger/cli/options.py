@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 LISTEN = "127.0.0.1:7018"
 DATABASE = "sqlite:///ledger.db"
+# Longer than the tables take after the largest list that we know.
+PATIENCE_S = 180.0
 
 _DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 _TIME = re.compile(r"^\d{4}-\d{2}-\d{2}([T ]|$)")
@@ -72,7 +74,7 @@ def connected(server: str) -> "Client":
     # Imported here because it takes a good part of a second.
     from ledger.rpc.client import Client
 
-    return Client(server)
+    return Client(server, patience_s=PATIENCE_S)
 
 
 def basis(as_of: str, known_at: str, at_size: int | None) -> Basis:

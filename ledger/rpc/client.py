@@ -1,14 +1,19 @@
 """A client: the three services at one address, with retries that are safe for a ledger."""
 
 import json
-from typing import Self
+import time
+from collections.abc import Callable
+from typing import Any, Self
 
 import grpc
 
 from ledger.rpc.status import received
 from ledger.v1.audit_service_pb2_grpc import AuditServiceStub
 from ledger.v1.custody_query_service_pb2_grpc import CustodyQueryServiceStub
+from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
+
+BEHIND = ErrorReason.ERROR_REASON_PROJECTION_BEHIND
 
 # Only because an event id makes every append idempotent may an append be sent again by itself.
 _RETRIES = json.dumps(
@@ -30,10 +35,33 @@ _RETRIES = json.dumps(
 )
 
 
+class _Patience(grpc.UnaryUnaryClientInterceptor):
+    """Asks again, for a time, where the tables have not come to what is asked for.
+
+    After a large import that takes longer than the retries of a single call.
+    """
+
+    def __init__(self, patience_s: float) -> None:
+        self._patience_s = patience_s
+
+    def intercept_unary_unary(
+        self, continuation: Callable[[Any, Any], Any], client_call_details: Any, request: Any
+    ) -> Any:
+        """See grpc.UnaryUnaryClientInterceptor."""
+        until = time.monotonic() + self._patience_s
+        while True:
+            call = continuation(client_call_details, request)
+            error = call.exception()
+            is_behind = isinstance(error, grpc.RpcError) and received(error).reason == BEHIND
+            if not is_behind or time.monotonic() > until:
+                return call
+
+
 class Client:
     """Stubs of the services at HOST:PORT. As a context, it raises refusals as LedgerError."""
 
-    def __init__(self, server: str) -> None:
+    def __init__(self, server: str, *, patience_s: float = 0) -> None:
+        """`patience_s`: for how long to ask again while tables catch up, in seconds."""
         self._channel = grpc.insecure_channel(
             server,
             options=[
@@ -42,9 +70,10 @@ class Client:
                 ("grpc.max_receive_message_length", 64 * 1024 * 1024),
             ],
         )
-        self.ledger = LedgerServiceStub(self._channel)
-        self.custody = CustodyQueryServiceStub(self._channel)
-        self.audit = AuditServiceStub(self._channel)
+        channel = grpc.intercept_channel(self._channel, _Patience(patience_s))
+        self.ledger = LedgerServiceStub(channel)
+        self.custody = CustodyQueryServiceStub(channel)
+        self.audit = AuditServiceStub(channel)
 
     def __enter__(self) -> Self:
         return self
