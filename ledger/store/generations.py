@@ -1,12 +1,13 @@
 """Generations: the tables of a projection that are in use, being made, or no longer wanted."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 import sqlalchemy as sa
 
 from ledger.store.database import Database
-from ledger.store.tables import generation, period
+from ledger.store.tables import generation, head, period
 
 DELETE_MAX = 20_000
 
@@ -77,23 +78,40 @@ class Generations:
     def make(self, projection: str, version: int, size: int) -> Generation:
         """New, empty tables that are to come to a size."""
         with self._database.writing() as connection:
-            number = connection.execute(
-                sa.select(sa.func.coalesce(sa.func.max(generation.c.generation), 0) + 1).where(
-                    generation.c.log == self._log
-                )
-            ).scalar_one()
-            made = Generation(number, projection, version, State.MAKING, size, 0)
+            return self._make(connection, projection, version, State.MAKING, size)
+
+    def make_empty(self, versions: Mapping[str, int]) -> None:
+        """Tables in use of a log that has no entries: there is nothing to make them from."""
+        with self._database.writing() as connection:
+            # Under the head row, so that of two processes that start at once one comes first.
             connection.execute(
-                sa.insert(generation).values(
-                    log=self._log,
-                    generation=made.number,
-                    projection=made.projection,
-                    version=made.version,
-                    state=made.state,
-                    position=made.position,
-                    subject_done=made.subject_done,
-                )
+                sa.select(head.c.size).where(head.c.log == self._log).with_for_update()
             )
+            if self.all_on(connection):
+                return
+            for projection, version in versions.items():
+                self._make(connection, projection, version, State.LIVE, 0)
+
+    def _make(
+        self, connection: sa.Connection, projection: str, version: int, state: State, size: int
+    ) -> Generation:
+        number = connection.execute(
+            sa.select(sa.func.coalesce(sa.func.max(generation.c.generation), 0) + 1).where(
+                generation.c.log == self._log
+            )
+        ).scalar_one()
+        made = Generation(number, projection, version, state, size, 0)
+        connection.execute(
+            sa.insert(generation).values(
+                log=self._log,
+                generation=made.number,
+                projection=made.projection,
+                version=made.version,
+                state=made.state,
+                position=made.position,
+                subject_done=made.subject_done,
+            )
+        )
         return made
 
     def advance(self, connection: sa.Connection, of: Generation, up_to: int) -> bool:

@@ -62,16 +62,15 @@ class Populations:
 
     def prepare(self, progress: Progress = lambda _done, _total: None) -> None:
         """See to it that every projection has live tables of its version; rebuild where not."""
-        for name in self._projections:
-            for attempt in range(1, ATTEMPTS_MAX + 1):
-                try:
-                    self._prepare(name, progress)
-                    break
-                except sa.exc.DBAPIError:
-                    # Another process that starts makes the same tables: let it come first.
-                    if attempt == ATTEMPTS_MAX:
-                        raise
-                    threading.Event().wait(RETRY_S * attempt)
+        for attempt in range(1, ATTEMPTS_MAX + 1):
+            try:
+                self._prepare(progress)
+                break
+            except sa.exc.DBAPIError:
+                # Another process that starts makes the same tables: let it come first.
+                if attempt == ATTEMPTS_MAX:
+                    raise
+                threading.Event().wait(RETRY_S * attempt)
 
     def catch_up(self) -> int:
         """Bring the live tables to the size that the log has now; return it."""
@@ -150,9 +149,19 @@ class Populations:
             wrong |= {row for rows in theirs.values() for row in rows}
             yield from ((row[_KNOWN_FROM], live.projection) for row in wrong)
 
-    def _prepare(self, name: str, progress: Progress) -> None:
-        live = self.generations.find(name, State.LIVE)
-        if live is None or live.version != self._projections[name].version:
+    def _prepare(self, progress: Progress) -> None:
+        live = {
+            one.projection: one.version for one in self.generations.all() if one.state == State.LIVE
+        }
+        wanted = {
+            name: projection.version
+            for name, projection in self._projections.items()
+            if live.get(name) != projection.version
+        }
+        if not live and not self._log.entries.size():
+            self.generations.make_empty(wanted)
+            return
+        for name in wanted:
             self.rebuild(name, progress)
 
     def _catch_up(self, of: Sequence[Generation], size: int) -> None:
