@@ -26,6 +26,7 @@ from projections.sameness import same_as
 from projections.subjects import body_of, subjects_of
 
 Known = dict[str, list[Fact]]
+Key = tuple[str, str, str, tuple[str, ...]]
 
 EVENTS_MAX = 50
 """In larger appends nobody waits for findings: the queues have them."""
@@ -50,9 +51,14 @@ def causes(ledger: Ledger, events: Sequence[Event], size: int) -> list[Finding] 
         link.relative_id for record in after.values() for link in record.family.links
     } - after.keys()
     others = people(ledger, sorted(relatives), Moment(now, size))
-    there = {_key(one) for one in _judge(before, others, known_before, now)}
-    judged = _judge(after, others, known_after, now)
-    found = [one for one in judged if _key(one) not in there]
+    # Of records that are of one person the same is said once, and what was said of any before the
+    # link is not caused by it.
+    person = {one: min(same_as(one, of_all(one, read_after))) for one in read_after}
+    there = {_key(one, person) for one in _judge(before, others, known_before, now)}
+    judged: dict[Key, Finding] = {}
+    for one in _judge(after, others, known_after, now):
+        judged.setdefault(_key(one, person), one)
+    found = [one for key, one in judged.items() if key not in there]
     found += _unclear(ledger, events, after, read_after, Moment(now, size))
     found += _unknown(ledger, events)
     found += _not_reproduced(ledger, events, size)
@@ -112,8 +118,9 @@ def _judge(
         yield from rules.judge_duties(duties.fold(person_id, known[person_id], now))
 
 
-def _key(one: Finding) -> tuple[str, str, str, tuple[str, ...]]:
-    return (one.rule_code, one.person_id, one.event_id, tuple(one.known))
+def _key(one: Finding, person: Mapping[str, str]) -> Key:
+    known = tuple(person.get(each, each) for each in one.known)
+    return (one.rule_code, person.get(one.person_id, one.person_id), one.event_id, known)
 
 
 def _unclear(

@@ -232,7 +232,11 @@ def _tick(view: Clocks, body: Message, fact: Fact) -> Clocks:
                     if code == limit.code and end_us > fact.start_us
                 ),
             )
-            running.append(started.stopped(arrived.pop((limit.code, key), None)))
+            stopped = arrived.pop((limit.code, key), None)
+            # Two records of one journey may contradict each other by a day or two; what is older
+            # than the limit is another journey.
+            is_of_it = stopped is not None and stopped.to_us >= started.from_us - limit.limit_us
+            running.append(started.stopped(stopped if is_of_it else None))
     return replace(view, clocks=tuple(running), arrived=tuple(arrived.items()))
 
 

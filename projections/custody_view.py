@@ -37,7 +37,11 @@ class Custody:
     event_id: str = ""
     undated_outcome_text: str = ""
     contradicting_event_ids: tuple[str, ...] = ()
-    claimed_by: tuple[str, ...] = ()
+    claims: tuple[tuple[str, str], ...] = ()
+    """(agency, facility) of the others that say they hold her, until each says that it does not, or
+    somebody receives her."""
+    taken: tuple[tuple[str, str], ...] = ()
+    """(event id, the agency that held her) where she was received without a hand-over."""
     arrived: tuple[str, ...] = ()
     """The transfers that have brought her somewhere."""
     departed_from: "Custody | None" = None
@@ -78,9 +82,9 @@ def populations(view: Custody) -> dict[str, Message]:
     """Those held, by agency and by facility. Who is on the way is still her agency's."""
     if view.status not in (HELD, IN_TRANSFER):
         return {}
-    names = [by_agency(agency) for agency in (view.agency, *view.claimed_by)]
-    if view.facility:
-        names.append(by_facility(view.agency, view.facility))
+    holding = [(view.agency, view.facility), *view.claims]
+    names = [by_agency(agency) for agency, _ in holding]
+    names += [by_facility(agency, facility) for agency, facility in holding if facility]
     return dict.fromkeys(names, present(view))
 
 
@@ -95,7 +99,7 @@ def present(view: Custody) -> CustodyMessage:
         event_id=view.event_id,
         undated_outcome_text=view.undated_outcome_text,
         contradicting_event_ids=view.contradicting_event_ids,
-        claimed_by=view.claimed_by,
+        claimed_by=[agency for agency, _ in view.claims],
         away_at=view.away_at,
         away_for=view.away_for,
         seen_at=view.seen_at,

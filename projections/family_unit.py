@@ -53,7 +53,8 @@ def children_of(record: Record) -> dict[str, Link]:
 def unit_of(nearest: Iterable[str], records: Mapping[str, Record], at_us: int) -> set[str]:
     """The persons of one family unit with these, as of an instant.
 
-    A child is of the unit of her parents while she can be under 18; her siblings under 18 are.
+    A child is of the unit of her parents while she can be under 18; her siblings under 18 are, and
+    so is the other parent of each: the unit is the same whoever of it is asked about.
     """
     unit = set(nearest)
     parents = {
@@ -69,7 +70,8 @@ def unit_of(nearest: Iterable[str], records: Mapping[str, Record], at_us: int) -
         for child in children_of(records[one])
         if child in records and _is_child(records[child], at_us)
     }
-    return unit | parents | minors
+    others = {parent for one in minors for parent in parents_of(records[one])}
+    return unit | parents | minors | others
 
 
 def _is_child(record: Record, at_us: int) -> bool:

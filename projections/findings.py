@@ -25,7 +25,7 @@ from ledger.v1.custody_pb2 import (
 )
 from ledger.v1.view_pb2 import Finding, PersonFindings
 from projections import age, clocks, codes, rules
-from projections.custody_view import HELD, ORR
+from projections.custody_view import ENDED, HELD, ORR
 from projections.history import Fact
 from projections.projection import Projection, Time
 from projections.record import DUTY_PARTS, PARTS, Duties, Noted, Record, at
@@ -121,7 +121,13 @@ def _(view: Record, body: TransferDeparted, fact: Fact) -> Record:
     if links is None and not fact.collects("links"):
         links = frozenset()
     departures = {**dict(view.departures), body.transfer_id: (fact.event.event_id, links)}
-    return replace(view, departures=tuple(departures.items()))
+    # Clocks differ: who is recorded to have left after she arrived has a departure all the same.
+    noted = tuple(
+        one
+        for one in view.noted
+        if (one.rule_code, one.known) != ("ARRIVAL_WITHOUT_DEPARTURE", (body.transfer_id,))
+    )
+    return replace(view, departures=tuple(departures.items()), noted=noted)
 
 
 @findings.on(TransferArrived)
@@ -130,7 +136,8 @@ def _(view: Record, body: TransferArrived, fact: Fact) -> Record:
         return view
     departure = dict(view.departures).get(body.transfer_id)
     if departure is None:
-        return _note(view, fact, "ARRIVAL_WITHOUT_DEPARTURE", "transfer_arrived.transfer_id")
+        field, known = "transfer_arrived.transfer_id", body.transfer_id
+        return _note(view, fact, "ARRIVAL_WITHOUT_DEPARTURE", field, known)
     sent, echoed = departure[1], stated(body.links).get(view.person_id)
     if fact.collects("links") and sent is not None and (echoed or frozenset()) != sent:
         return _note(view, fact, "TRANSFER_ECHO_DIFFERS", "transfer_arrived.links")
@@ -150,15 +157,19 @@ def _(view: Record, body: ReferredToOrr, fact: Fact) -> Record:
 
 @findings.on(Released)
 def _(view: Record, body: Released, fact: Fact) -> Record:
-    if view.person_id == body.person_id and not view.custody.was_held_before_end:
+    has_ended = view.person_id == body.person_id and view.custody.status == ENDED
+    if has_ended and not view.custody.was_held_before_end:
         return _note(view, fact, "RELEASE_WITHOUT_CUSTODY")
     return view
 
 
 @findings.on(RemovalPlanned, Removed)
 def _(view: Record, _body: RemovalPlanned | Removed, fact: Fact) -> Record:
-    removed_us = fact.effective_us if fact.kind == Removed.DESCRIPTOR.name else None
-    return replace(view, removal_event_id=fact.event.event_id, removed_us=removed_us)
+    if fact.kind != Removed.DESCRIPTOR.name:
+        # What was so when she was removed stays so, whatever is planned afterwards.
+        planned = view if view.removed_us is not None else replace(view, removed_us=None)
+        return replace(planned, removal_event_id=planned.removal_event_id or fact.event.event_id)
+    return replace(view, removal_event_id=fact.event.event_id, removed_us=fact.effective_us)
 
 
 @findings.on(ReturnedFromProsecution)

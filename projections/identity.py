@@ -56,6 +56,8 @@ class Identity:
     determined: Born | None = None
     disputed_event_id: str = ""
     """The dispute of her age that nothing has settled."""
+    same_ids: tuple[str, ...] = ()
+    """The ids that her record was linked under."""
     distinct_ids: tuple[str, ...] = ()
     same_and_distinct_event_id: str = ""
     """What declares two of her records to be of two persons while they are linked."""
@@ -174,9 +176,17 @@ def _(view: Identity, body: AgeDetermined, fact: Fact) -> Identity:
     return replace(view, determined=born, disputed_event_id="") if born else view
 
 
-@identity.on(PersonsLinkedAsSame, PersonsUnlinked)
-def _(view: Identity, _body: PersonsLinkedAsSame | PersonsUnlinked, _fact: Fact) -> Identity:
-    return view  # acts through projections.sameness, on every projection at once
+@identity.on(PersonsLinkedAsSame)
+def _(view: Identity, body: PersonsLinkedAsSame, _fact: Fact) -> Identity:
+    # The rest acts through projections.sameness, on every projection at once. Her other ids are
+    # kept for those who compare what somebody else's record calls her.
+    return replace(view, same_ids=tuple(dict.fromkeys((*view.same_ids, *body.person_ids))))
+
+
+@identity.on(PersonsUnlinked)
+def _(view: Identity, body: PersonsUnlinked, _fact: Fact) -> Identity:
+    apart = {*body.person_ids} - {view.person_id}
+    return replace(view, same_ids=tuple(one for one in view.same_ids if one not in apart))
 
 
 @identity.on(PersonsDeclaredDistinct)

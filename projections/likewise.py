@@ -10,7 +10,11 @@ from typing import Any
 from google.protobuf.message import Message
 
 from ledger.v1.custody_pb2 import Apprehended, Placed, ReferredToOrr, Released
-from ledger.v1.identity_pb2 import IdentifierAsserted, PersonRegistered
+from ledger.v1.identity_pb2 import (
+    IdentifierAsserted,
+    PersonRegistered,
+    PersonsDeclaredDistinct,
+)
 from ledger.v1.separation_pb2 import Reunified, Separated
 from ledger.v1.view_pb2 import Finding, Severity
 from projections.history import Fact
@@ -31,13 +35,13 @@ class Likewise:
     said: frozenset[bytes] = frozenset()
     position: int = 0
     """Of the first entry about her."""
-    is_numbered: bool = False
-    """A number tells her from everybody else."""
+    is_told_apart: bool = False
+    """A number tells her from everybody else, or somebody compared her and said so."""
 
 
 def populations(view: Likewise) -> dict[str, Message]:
     """Those of whom the same is said."""
-    if view.is_numbered or len(view.said) < FACTS_MIN:
+    if view.is_told_apart or len(view.said) < FACTS_MIN:
         return {}
     digest = sha256(b"".join(sorted(view.said))).hexdigest()
     finding = Finding(
@@ -49,7 +53,7 @@ def populations(view: Likewise) -> dict[str, Message]:
     return {f"{ALIKE}{digest}": finding}
 
 
-likewise = Projection("likewise", Likewise, subject="person", version=1, populations=populations)
+likewise = Projection("likewise", Likewise, subject="person", version=2, populations=populations)
 
 
 @likewise.on(PersonRegistered, Apprehended, Separated, ReferredToOrr, Placed, Released, Reunified)
@@ -69,6 +73,6 @@ def _(view: Likewise, body: Any, fact: Fact) -> Likewise:
     )
 
 
-@likewise.on(IdentifierAsserted)
-def _(view: Likewise, _body: IdentifierAsserted, _fact: Fact) -> Likewise:
-    return replace(view, is_numbered=True)
+@likewise.on(IdentifierAsserted, PersonsDeclaredDistinct)
+def _(view: Likewise, _body: Message, _fact: Fact) -> Likewise:
+    return replace(view, is_told_apart=True)

@@ -8,6 +8,9 @@ from google.protobuf.message import Message
 
 from projections.history import Fact
 
+MEANING = 1
+"""A change of what every projection goes by (history, sameness, subjects) is a new number here."""
+
 View = TypeVar("View")
 Step = Callable[[View, Any, Fact], View]
 
@@ -83,7 +86,7 @@ class Projection(Generic[View]):
         self.name = name
         self.subject = subject
         # What a part means otherwise, the whole does.
-        self.version: int = version + sum(part.version for part in (parts or {}).values())
+        self.version: int = MEANING + version + sum(part.version for part in (parts or {}).values())
         self.populations = populations
         self._view = view
         self._time = time

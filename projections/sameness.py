@@ -10,7 +10,7 @@ from itertools import combinations
 
 from ledger.v1.event_pb2 import Entry, Event
 from projections.subjects import subjects_of
-from projections.valid_time import start_us
+from projections.valid_time import start_us, unit_end_us
 
 _PERSON = "person:"
 LINKED, UNLINKED = "persons_linked_as_same", "persons_unlinked"
@@ -85,7 +85,11 @@ def _together(entries: Iterable[tuple[int, Entry]]) -> dict[frozenset[str], bool
         event = entry.event
         fact = event.WhichOneof("fact")
         if fact in (LINKED, UNLINKED):
-            said.append((start_us(event.valid_time), fact == UNLINKED, position, event))
+            stated = event.valid_time
+            # By the end of the unit that it was found out in: "unlinked on day 3" comes after
+            # "linked on day 3 at 14:00", whichever was learned first.
+            until = unit_end_us(start_us(stated), stated.precision, stated.zone)
+            said.append((until, fact == UNLINKED, position, event))
         elif fact == "retracted":
             void.add(event.retracted.retracted_event_id)
     together: dict[frozenset[str], bool] = {}

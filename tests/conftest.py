@@ -8,12 +8,17 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from postgres import Server as Postgres
 from postgres import find_versions
 
 from ledger.ledger import Ledger
 from ledger.rpc.client import Client
 from ledger.rpc.server import Server
+
+# A machine that does much else is no failure.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 VERSIONS = find_versions()

@@ -946,7 +946,7 @@ def test_a_list_is_compared_row_by_row_and_the_outcome_recorded(
     ("content", "said"),
     [
         (b"", "has no header line"),
-        (b"name\nx\n", "line 1: 'name' is no column of person_id, scheme, value, facility"),
+        (b"name\nx\n", "line 1: 'name' is no column of person_id, scheme, value, issuer, facility"),
         (b"facility\nCasa\n", "line 1: there is no column person_id, nor scheme and value"),
         (b"value,value,scheme\n", "line 1: the column value is there twice"),
         (b"person_id,facility\n\nx\n", "line 3: has 1 cells, not 2"),

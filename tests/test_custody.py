@@ -544,3 +544,59 @@ def test_whoever_claims_to_hold_her_lists_her_until_one_receives_her(): ...
 """)
 def test_who_arrived_before_she_left_has_arrived():
     """Two agencies, two clocks."""
+
+
+@scenario("""
+    recorded  valid   event
+    day 1     day 1   apprehended c-1 by CBP at mcallen
+    day 3     day 3   apprehended c-1 by ICE at karnes
+    day 5     day 5   released c-1 by CBP for OTHER
+
+    as of day 3:  c-1 held by CBP at mcallen, against apprehended c-1 by ICE at karnes
+                  roster of ICE at karnes: c-1 (1)
+    as of day 5:  c-1 held by ICE at karnes, against apprehended c-1 by ICE at karnes
+                  roster of ICE: c-1 (1)
+                  roster of CBP: nobody (0)
+""")
+def test_whom_one_agency_releases_the_other_that_claims_her_still_has(): ...
+
+
+@scenario("""
+    recorded  valid   event
+    day 1     day 1   apprehended c-1 by CBP at mcallen
+    day 3     day 3   apprehended c-1 by ICE at karnes
+    day 5     day 5   released c-1 by ICE for OTHER
+
+    as of day 5:  c-1 held by CBP at mcallen
+                  roster of CBP: c-1 (1)
+                  roster of ICE: nobody (0)
+                  queue CUSTODY_CONFLICT: nobody (0)
+""")
+def test_an_agency_takes_its_own_claim_back(): ...
+
+
+@scenario("""
+    recorded  valid   event
+    day 1     day 1   placed c-1 by ORR at casa padre
+    day 2     day 2   departed t-1 with c-1 from ICE to CBP
+
+    as of day 2:  c-1 held by ORR at casa padre, against departed t-1 with c-1 from ICE to CBP
+                  roster of ORR: c-1 (1)
+                  queue CUSTODY_CONFLICT: c-1 (1)
+""")
+def test_nobody_sends_away_whom_another_agency_holds(): ...
+
+
+@scenario("""
+    recorded  valid   event
+    day 1     day 1   placed c-1 by ORR at casa padre
+    day 2     day 2   booked in c-2 by ICE at karnes
+    day 5     day 5   released c-2 by ICE for OTHER
+    day 8     day 8   linked as same c-1 and c-2 by u-1 and u-2: one print
+
+    as of day 9, known at day 7:  roster of ORR: c-1 (1)
+                                  queue TAKEN_WITHOUT_HANDOVER: nobody (0)
+    as of day 9, known at day 8:  c-1 released by ICE
+                                  queue TAKEN_WITHOUT_HANDOVER: c-1 (1)
+""")
+def test_a_link_of_two_records_that_disagree_on_who_holds_her_is_pointed_at(): ...

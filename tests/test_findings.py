@@ -396,6 +396,18 @@ CASES: dict[str, Case] = {
         [lambda: [caught(), caught(on=3)], lambda: [caught(), departed(), arrived()]],
         "apprehended.agency",
     ),
+    "TAKEN_WITHOUT_HANDOVER": Case(
+        lambda: [caught(), placed()],
+        [
+            lambda: [
+                caught(),
+                event(ReferredToOrr(child_id=CHILD, referring_agency="CBP"), 3),
+                placed(),
+            ],
+            lambda: [placed()],
+        ],
+        "placed.agency",
+    ),
     "END_WITHOUT_DATE": Case(
         lambda: [
             event(

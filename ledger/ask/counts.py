@@ -17,6 +17,7 @@ from ledger.v1.view_pb2 import Separation, SeparationStatus
 from projections.age import born_of
 
 NOT_RECORDED = "not recorded"
+BETWEEN = "cannot be told"
 AGES = ((5, "under 5"), (13, "5 to 12"), (18, "13 to 17"))
 
 
@@ -40,7 +41,7 @@ def count_separations(ledger: Ledger, request: CountSeparationsRequest) -> Count
             SeparationCount(of=of, count=None if of in hidden else count)
             for of, count in sorted(cells.items())
         ],
-        total=None if cells and hidden == cells.keys() else len(found),
+        total=None if hidden else len(found),
         stamp=ledger.stamp(moment.size, moment.as_of_us),
     )
 
@@ -55,10 +56,10 @@ def _kinds(
 def suppressed(cells: Counter[tuple[str, ...]], below: int) -> set[tuple[str, ...]]:
     """The cells that are not told: those that count too few, and what would give them away.
 
-    What is told of a line (all cells, or those alike but in one dimension: a row, a column) less
-    its sum is what its hidden cells come to. So in each line the next smallest is hidden with them
-    until there are two and they come to as many as a cell must. Where nothing is left to hide the
-    total is not told either.
+    The sum of a line (all cells, or those alike but in one dimension: a row, a column) less what is
+    told of it is what its hidden cells come to. So in each line the next smallest is hidden with
+    them until there are two and they come to as many as a cell must. The total is not told where
+    anything is hidden: with it, the order in which cells are hidden could tell the rest.
     """
     hidden = {of for of, count in cells.items() if count < below}
     lines: dict[tuple[object, ...], list[tuple[str, ...]]] = {}
@@ -91,7 +92,7 @@ def _age(one: Separation) -> list[str]:
         next((name for bound, name in AGES if years < bound), "18 and over")
         for years in (fewest, most)
     }
-    return [names.pop() if len(names) == 1 else NOT_RECORDED]
+    return [names.pop() if len(names) == 1 else BETWEEN]
 
 
 def _status(one: Separation) -> list[str]:

@@ -77,7 +77,7 @@ def _compare(
         listed = list(dict.fromkeys(stands_for[one] for one in holders_of))
         compared = _row(row, listed, roster, records, seen)
         compared.row = number
-        seen.update(listed if len(listed) == 1 else ())
+        seen.update(listed)
         yield compared
     for person_id in sorted(roster.keys() - seen):
         yield ComparedRow(

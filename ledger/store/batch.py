@@ -7,7 +7,10 @@ from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBQuery, DCBQue
 from eventsourcing.persistence import IntegrityError
 
 from ledger.store.entries import Stored, query_of
+from ledger.v1.identity_pb2 import IdentifierAsserted
 from ledger.v1.ledger_service_pb2 import Precondition
+
+IDENTIFIER = IdentifierAsserted.DESCRIPTOR.name
 
 
 @dataclass
@@ -60,6 +63,12 @@ def condition_of(precondition: Precondition) -> DCBAppendCondition:
 
 
 def unchanged_since(events: Sequence[DCBEvent], size: int) -> DCBAppendCondition:
-    """That nothing about the subjects of these events was appended after a size."""
+    """That nothing about the subjects of these events was appended after a size.
+
+    A number that is asserted must not be asserted of somebody else meanwhile either.
+    """
     subjects = dict.fromkeys(tag for event in events for tag in event.tags)
-    return DCBAppendCondition(DCBQuery([DCBQueryItem([], [one]) for one in subjects]), size)
+    items = [DCBQueryItem([], [one]) for one in subjects]
+    if any(event.type == IDENTIFIER for event in events):
+        items.append(DCBQueryItem([IDENTIFIER], []))
+    return DCBAppendCondition(DCBQuery(items), size)

@@ -11,7 +11,6 @@ from projections.family_unit import children_of, standing
 from projections.record import Noted, Record
 from projections.rules import among, rule
 from projections.rules.family import is_held
-from projections.separation import WAIVED
 
 
 @rule
@@ -32,6 +31,12 @@ def custody_conflict(record: Record) -> Iterator[Noted]:
     for event_id in record.custody.contradicting_event_ids:
         known = (f"held by {record.custody.agency}",)
         yield Noted("CUSTODY_CONFLICT", event_id, "agency", known)
+
+
+@rule
+def taken_without_handover(record: Record) -> Iterator[Noted]:
+    for event_id, agency in record.custody.taken:
+        yield Noted("TAKEN_WITHOUT_HANDOVER", event_id, "agency", (f"held by {agency}",))
 
 
 @rule
@@ -91,6 +96,20 @@ def _is_separation(link: Link) -> bool:
     return link.asserted_by == Separated.DESCRIPTOR.name
 
 
+def _ids(record: Record) -> set[str]:
+    """Her records: a child's separation may name her under any of them."""
+    return {record.person_id, *record.identity.same_ids}
+
+
+def _has_waived(record: Record, child: Record) -> bool:
+    """Whether she waived reunification with a child, as to the last time they were separated."""
+    ids = _ids(record)
+    of_her = [
+        one for one in child.separation.separations if not one.adult_ids or ids & {*one.adult_ids}
+    ]
+    return bool(of_her) and bool(ids & {*of_her[-1].waived_adult_ids})
+
+
 def _children(record: Record, relatives: Mapping[str, Record]) -> list[str]:
     """Those whose parent she is, and those taken from her of whom nothing says what she is."""
     told = {one.relative_id for one in standing(record) if one.kind}
@@ -100,7 +119,7 @@ def _children(record: Record, relatives: Mapping[str, Record]) -> list[str]:
         if _is_separation(one)
         and one.relative_id not in told
         and (child := relatives.get(one.relative_id))
-        and any(record.person_id in some.adult_ids for some in child.separation.separations)
+        and any(_ids(record) & {*some.adult_ids} for some in child.separation.separations)
     )
     return list(dict.fromkeys([*children_of(record), *taken]))
 
@@ -118,11 +137,9 @@ def removal_with_child_in_custody(
         child_id
         for child_id in _children(record, relatives)
         if (child := relatives.get(child_id))
+        and child.is_minor
         and child.custody.was_held_at(at_us)
-        and not any(
-            one.status == WAIVED or record.person_id in one.waived_adult_ids
-            for one in child.separation.separations
-        )
+        and not _has_waived(record, child)
     ]
     if left:
         yield Noted("REMOVAL_WITH_CHILD_IN_CUSTODY", record.removal_event_id, "", tuple(left))
