@@ -373,7 +373,8 @@ def counted(s: Played, basis: Basis, by: str, since: str, before: str, below: st
         f"{', '.join(one.of)}: {one.count if one.HasField('count') else 'not told'}"
         for one in answer.cells
     )
-    return f"{'; '.join(cells)} (of {answer.total})"
+    total = answer.total if answer.HasField("total") else "not told"
+    return f"{'; '.join(cells)} (of {total})"
 
 
 def reconciled(s: Played, basis: Basis, agency: str, listed: str) -> str:

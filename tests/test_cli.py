@@ -656,7 +656,7 @@ SAYS = {
     ),
     "suppressed": (
         ("separation", "count", "--by", "age", "--suppress-below", "2"),
-        ["suppressed", "Suppressed: fewer than 2", "Total: 2"],
+        ["suppressed", "Suppressed: fewer than 2", "Total: suppressed"],
         "cells",
     ),
     "class list": (("class", "list", "ms_l_2018"), [BOY, "v1", "Count: 1"], "members"),

@@ -690,7 +690,7 @@ def test_q20_every_table_made_again(): ...
                                    c-1 separated from not recorded
     as of day 5, known at day 10:  c-1 held by ORR at casa padre
                                    needs of c-1: not recorded
-                                   findings of c-1: NOTICE_NOT_GIVEN and SEPARATION_NOT_AUTHORIZED
+                                   findings of c-1: NOTICE_NOT_GIVEN, SEPARATION_NOT_AUTHORIZED and TAKEN_WITHOUT_HANDOVER
     as of day 5, known at day 20:  c-1 held by ORR at shelter west
                                    needs of c-1: DEAF
                                    claims about c-1: aged 7 from Honduras
@@ -869,7 +869,7 @@ def test_q26_since_the_settlement(): ...
     "Q-27",
     asked_by="the public",
     asks="How many children were separated, by month and sector, in numbers that give nobody away?",
-    shows="A cell that counts too few is not told, and neither is the smallest other one, from which and the total it could be told. Here fewer than three are too few; to publish, fewer than eleven.",
+    shows="A cell that counts too few is not told, and neither is the smallest other one, nor the total: from these it could be told. Here fewer than three are too few; to publish, fewer than eleven.",
     rpcs=("CountSeparations",),
     commands=("ledger separation count --by month --by place --suppress-below 11",),
     table="""
@@ -888,7 +888,7 @@ def test_q26_since_the_settlement(): ...
                        2018-05, yuma: 3 (of 8)
                    separations counted by month and place, none below 3: 2018-05, del rio: not told;
                        2018-05, el paso: 4;
-                       2018-05, yuma: not told (of 8)
+                       2018-05, yuma: not told (of not told)
     """,
 )
 def test_q27_numbers_that_give_nobody_away(): ...

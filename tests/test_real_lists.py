@@ -626,7 +626,8 @@ def test_counts_to_be_published_tell_of_nobody(
     assert small <= hidden
     assert len(hidden) != 1
     assert all(count >= 11 for count in shown.values())
-    assert told.total == 3108
+    # With the total the order in which cells are hidden could tell the rest.
+    assert told.HasField("total") == (not hidden)
 
 
 def test_a_certified_list_comes_out_the_same_whatever_was_learned_since(lists: Lists) -> None:
