@@ -49,7 +49,7 @@ class Belief:
     known_to: int
 
 
-class Record:
+class SubjectEntries:
     """The entries about one subject, (position, entry) in the order of the log.
 
     Keeps what was computed of each beginning of it: every projection of the subject needs the same
@@ -126,7 +126,7 @@ def _cut(from_us: int, to_us: int | None) -> Iterator[tuple[int, int]]:
 
 def revise(
     projection: Projection[Any],
-    record: Record,
+    record: SubjectEntries,
     after: int,
     believed: Mapping[Membership, int],
 ) -> tuple[list[Belief], list[Belief]]:

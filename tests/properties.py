@@ -75,7 +75,7 @@ from ledger.v1.custody_query_service_pb2 import (
 from ledger.v1.event_pb2 import Entry, Event
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest, AppendEventsResponse
 from ledger.v1.view_pb2 import CustodyStatus
-from projections.belief import Record
+from projections.belief import SubjectEntries
 from projections.history import Fact, facts
 
 IN_CUSTODY = (CustodyStatus.CUSTODY_STATUS_HELD, CustodyStatus.CUSTODY_STATUS_IN_TRANSFER)
@@ -155,8 +155,8 @@ def facts_of(history: History, subject_id: str, size: int) -> list[Fact]:
     return facts(entries_of(history, subject_id, size), subject_id)
 
 
-def record_of(history: History, subject_id: str, size: int) -> Record:
-    return Record(subject_id, entries_of(history, subject_id, size))
+def record_of(history: History, subject_id: str, size: int) -> SubjectEntries:
+    return SubjectEntries(subject_id, entries_of(history, subject_id, size))
 
 
 def subjects_of_kind(history: History, kind: str) -> list[str]:

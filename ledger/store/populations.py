@@ -20,7 +20,7 @@ from ledger.store.periods import Periods, Row
 from ledger.store.records import records
 from ledger.store.tables import period
 from ledger.v1.error_pb2 import ErrorReason
-from projections.belief import Belief, Record, revise
+from projections.belief import Belief, SubjectEntries, revise
 from projections.projection import Projection
 
 CATCH_UP_MAX = 2_000
@@ -223,11 +223,11 @@ class Populations:
         with self._database.writing() as connection:
             self.generations.note_done(connection, building, ALL_DONE)
 
-    def _beliefs(self, of: Generation, record: Record) -> list[Belief]:
+    def _beliefs(self, of: Generation, record: SubjectEntries) -> list[Belief]:
         """Everything that was ever believed of a subject."""
         return revise(self._projections[of.projection], record, 0, {})[1]
 
-    def _subjects(self, of: Generation) -> Iterator[tuple[int, list[Record]]]:
+    def _subjects(self, of: Generation) -> Iterator[tuple[int, list[SubjectEntries]]]:
         """(number of the last, their records) of some subjects after some, from where it was."""
         projection = self._projections[of.projection]
         done = of.subject_done if of.state == State.MAKING else 0

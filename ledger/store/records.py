@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from ledger.store.entries import Entries
 from ledger.v1.event_pb2 import Entry
-from projections.belief import Record
+from projections.belief import SubjectEntries
 from projections.sameness import linked_ids
 
 PERSON = "person"
@@ -16,13 +16,15 @@ PERSON = "person"
 Read = dict[str, list[tuple[int, Entry]]]
 
 
-def records(entries: Entries, kind: str, ids: Iterable[str], up_to: int) -> dict[str, Record]:
+def records(
+    entries: Entries, kind: str, ids: Iterable[str], up_to: int
+) -> dict[str, SubjectEntries]:
     """The records of these subjects and of everybody ever linked with them, as known at a size.
 
     Those asked for come first, in their order.
     """
     read = read_linked(entries, kind, list(dict.fromkeys(ids)), up_to)
-    return {one: Record(one, of_all(one, read)) for one in read}
+    return {one: SubjectEntries(one, of_all(one, read)) for one in read}
 
 
 def read_linked(entries: Entries, kind: str, ids: Sequence[str], up_to: int) -> Read:
