@@ -60,7 +60,7 @@ _ENDS = {
 }
 
 
-custody = Projection("custody", Custody, subject="person", version=4, populations=populations)
+custody = Projection("custody", Custody, subject="person", version=5, populations=populations)
 
 
 @custody.on(Apprehended)
@@ -99,13 +99,7 @@ def _(view: Custody, body: TransferDeparted, fact: Fact) -> Custody:
     # The sender answers for them until they arrive: nobody is in between.
     state = begin(view, fact, IN_TRANSFER, body.from_agency)
     before = None if view.status == IN_TRANSFER else view
-    return replace(
-        state,
-        bound_for=body.to_agency,
-        departed_from=before,
-        claims=view.claims,
-        contradicting_event_ids=view.contradicting_event_ids if view.claims else (),
-    )
+    return replace(state, bound_for=body.to_agency, departed_from=before)
 
 
 @custody.on(TransferArrived)

@@ -15,7 +15,12 @@ from projections.history import Fact
 def begin(
     view: Custody, fact: Fact, status: CustodyStatus.ValueType, agency: str, facility: str = ""
 ) -> Custody:
-    """A new state from this fact on. Who awaits her does so until she comes or custody ends."""
+    """A new state from this fact on. Who awaits her does so until she comes or custody ends.
+
+    What the one that holds her says of itself takes no claim from another.
+    """
+    goes_on = view.status in (HELD, IN_TRANSFER) and status != ENDED and view.agency == agency
+    claims = view.claims if goes_on else ()
     no_longer = ("", agency) if status != ENDED else ("", view.bound_for, view.referred_to)
     return Custody(
         view.person_id,
@@ -27,6 +32,8 @@ def begin(
         bound_for="" if view.bound_for in no_longer else view.bound_for,
         referred_to="" if view.referred_to in no_longer else view.referred_to,
         event_id=fact.event.event_id,
+        contradicting_event_ids=view.contradicting_event_ids if claims else (),
+        claims=claims,
         arrived=view.arrived,
         taken=view.taken,
         seen_at=view.seen_at,

@@ -577,6 +577,27 @@ def test_an_agency_takes_its_own_claim_back(): ...
 
 @scenario("""
     recorded  valid   event
+    day 1     day 1   booked in c-1 by CBP at mcallen
+    day 2     day 2   apprehended c-1 by ICE at karnes
+    day 3     day 3   booked out c-1 by CBP from mcallen
+    day 4     day 4   booked in c-1 by CBP at ursula
+    day 5     day 5   departed t-1 with c-1 from CBP to ORR
+    day 6     day 6   refused t-1 with c-1 by ORR: no bed
+
+    as of day 3:  c-1 held by CBP, against apprehended c-1 by ICE at karnes
+                  roster of ICE at karnes: c-1 (1)
+    as of day 4:  roster of ICE at karnes: c-1 (1)
+                  roster of CBP at ursula: c-1 (1)
+    as of day 5:  roster of ICE at karnes: c-1 (1)
+                  roster of CBP: c-1 (1)
+    as of day 6:  roster of ICE at karnes: c-1 (1)
+                  queue CUSTODY_CONFLICT: c-1 (1)
+""")
+def test_what_the_agency_that_holds_her_says_of_itself_takes_no_claim_from_another(): ...
+
+
+@scenario("""
+    recorded  valid   event
     day 1     day 1   placed c-1 by ORR at casa padre
     day 2     day 2   departed t-1 with c-1 from ICE to CBP
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from google.protobuf.message import Message
@@ -215,6 +215,7 @@ class Held:
     event_id: str
     since_us: int
     claimed_by: tuple[str, ...] = ()
+    claimed_at: tuple[str, ...] = field(default=(), compare=False)
 
     @classmethod
     def said_by(cls, message: Custody) -> "Held":
@@ -227,34 +228,75 @@ def plainly_held(told: list[Event]) -> dict[str, Held]:
     """Those in custody: the latest fact decides, unless it comes from where she is not."""
     held: dict[str, Held] = {}
     for one in told:
-        match one.WhichOneof("fact"):
-            case "apprehended":
-                for person in one.apprehended.person_ids:
-                    held[person] = apprehended(held.get(person), one)
-            case "booked_in":
-                held[one.booked_in.person_id] = begun(one, one.booked_in.facility)
-            case "placed":
-                held[one.placed.child_id] = begun(one, one.placed.facility)
-            case "released":
-                # Nobody releases whom another holds.
-                now = held.get(one.released.person_id)
-                if now and now.agency == one.released.agency:
-                    del held[one.released.person_id]
-            case "reunified":
-                held.pop(one.reunified.child_id, None)
+        for person in those_moved(one):
+            if after := moved(held.pop(person, None), one):
+                held[person] = after
     return held
 
 
-def begun(one: Event, at: Place) -> Held:
-    return Held(body_of(one).agency, at.name, one.event_id, start_of(one))
+def those_moved(one: Event) -> list[str]:
+    match one.WhichOneof("fact"):
+        case "apprehended":
+            return list(one.apprehended.person_ids)
+        case "booked_in" | "released":
+            return [body_of(one).person_id]
+        case "placed" | "reunified":
+            return [body_of(one).child_id]
+    return []
+
+
+def moved(now: Held | None, one: Event) -> Held | None:
+    match one.WhichOneof("fact"):
+        case "apprehended":
+            return apprehended(now, one)
+        case "booked_in":
+            return begun(now, one, one.booked_in.facility)
+        case "placed":
+            return begun(now, one, one.placed.facility)
+    if now is None:
+        return None
+    agency = one.released.agency or now.agency  # a reunification ends it whoever says so
+    # Nobody releases whom another holds; a claim is taken back.
+    return left_by(now, one) if agency == now.agency else without(now, agency)
+
+
+def begun(now: Held | None, one: Event, at: Place) -> Held:
+    """Whoever receives her ends the claims of others; whoever has her already does not."""
+    agency = body_of(one).agency
+    begins = Held(agency, at.name, one.event_id, start_of(one))
+    if now is None or now.agency != agency:
+        return begins
+    return replace(begins, claimed_by=now.claimed_by, claimed_at=now.claimed_at)
+
+
+def left_by(now: Held, one: Event) -> Held | None:
+    """Whoever claimed her first has her, once the one that held her does not."""
+    if not now.claimed_by:
+        return None
+    first = Held(now.claimed_by[0], now.claimed_at[0], one.event_id, start_of(one))
+    return replace(first, claimed_by=now.claimed_by[1:], claimed_at=now.claimed_at[1:])
+
+
+def without(now: Held, agency: str) -> Held:
+    kept = [one for one in zip(now.claimed_by, now.claimed_at, strict=True) if one[0] != agency]
+    return replace(
+        now,
+        claimed_by=tuple(claimant for claimant, _ in kept),
+        claimed_at=tuple(facility for _, facility in kept),
+    )
 
 
 def apprehended(now: Held | None, one: Event) -> Held:
-    agency = one.apprehended.agency
+    agency, place = one.apprehended.agency, one.apprehended.place
     if now is None or now.agency == agency:
-        return begun(one, one.apprehended.place)
+        return begun(now, one, place)
     # Nobody is apprehended out of another's hands: both list her.
-    return replace(now, claimed_by=tuple(dict.fromkeys((*now.claimed_by, agency))))
+    others = without(now, agency)
+    return replace(
+        others,
+        claimed_by=(*others.claimed_by, agency),
+        claimed_at=(*others.claimed_at, place.name),
+    )
 
 
 def plainly_apart(told: list[Event]) -> dict[str, int]:

@@ -73,17 +73,18 @@ def _compare(
         for one, others in same_people(ledger, ids, moment.size).items()
     }
     seen: set[str] = set()
+    perhaps: set[str] = set()
     for number, (row, holders_of) in enumerate(zip(request.rows, named, strict=True), 1):
         listed = list(dict.fromkeys(stands_for[one] for one in holders_of))
         compared = _row(row, listed, roster, records, seen)
         compared.row = number
-        seen.update(listed)
+        (seen if len(listed) == 1 else perhaps).update(listed)
         yield compared
     for person_id in sorted(roster.keys() - seen):
         yield ComparedRow(
             comparison=EXTRA,
             person_id=person_id,
-            reason_code="NOT_LISTED",
+            reason_code="PERHAPS_LISTED" if person_id in perhaps else "NOT_LISTED",
             custody=roster[person_id],
         )
 
