@@ -23,9 +23,16 @@ from typing import Self
 import psycopg
 
 _NOBODY = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-# By a program of its own, because a child forked beside gRPC's threads must run no Python.
+# By a program of its own: a child forked beside gRPC's threads must run no Python, and may crash
+# before it runs anything. Where `Popen` need not change the user it uses vfork, which spares both.
 _SETPRIV = shutil.which("setpriv")
-_DIE_WITH_PARENT = [_SETPRIV, "--pdeathsig", "QUIT", "--"] if _SETPRIV else []
+_AS_NOBODY = (
+    ["--reuid", str(_NOBODY.pw_uid), "--regid", str(_NOBODY.pw_gid), "--clear-groups"]
+    if _NOBODY is not None
+    else []
+)
+_DIE_WITH_PARENT = [_SETPRIV, *_AS_NOBODY, "--pdeathsig", "QUIT", "--"] if _SETPRIV else []
+_POPEN_AS = None if _SETPRIV else _NOBODY
 
 
 def find_versions() -> dict[str, Path]:
@@ -171,8 +178,8 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                user=_NOBODY and _NOBODY.pw_uid,
-                group=_NOBODY and _NOBODY.pw_gid,
-                extra_groups=_NOBODY and [],
+                user=_POPEN_AS and _POPEN_AS.pw_uid,
+                group=_POPEN_AS and _POPEN_AS.pw_gid,
+                extra_groups=_POPEN_AS and [],
                 start_new_session=True,  # Ctrl-C is for pytest, which then stops the server
             )
