@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measure the ledger beside raw sqlite3 doing the same work on the same machine, in one run.
 
-    .venv/bin/python scripts/bench.py                            on SQLite, two or three minutes
+    .venv/bin/python scripts/bench.py                            on SQLite, about seven minutes
     .venv/bin/python scripts/bench.py --database postgresql://…  on an empty one, to be thrown away
 
 Appends; one person and the roster of a shelter, each as of T known at K; rebuilding every table;
