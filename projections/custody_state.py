@@ -19,8 +19,7 @@ def begin(
 
     What the one that holds her says of itself takes no claim from another.
     """
-    goes_on = view.status in (HELD, IN_TRANSFER) and status != ENDED and view.agency == agency
-    claims = view.claims if goes_on else ()
+    claims = view.claims if status != ENDED and view.agency == agency else ()
     no_longer = ("", agency) if status != ENDED else ("", view.bound_for, view.referred_to)
     return Custody(
         view.person_id,
@@ -70,12 +69,16 @@ def ended(view: Custody, fact: Fact, agency: str, end: CustodyEnd.ValueType) -> 
 
 def claim(view: Custody, fact: Fact, agency: str, facility: str) -> Custody:
     """The state, with another agency that says it holds her."""
-    others = tuple(one for one in view.claims if one[0] != agency)
+    others = _claims_but_of(agency, view)
     return replace(contradicted(view, fact), claims=(*others, (agency, facility)))
 
 
+def _claims_but_of(agency: str, view: Custody) -> tuple[tuple[str, str], ...]:
+    return tuple(one for one in view.claims if one[0] != agency)
+
+
 def receive(view: Custody, fact: Fact, agency: str, facility: str) -> Custody:
-    """An agency holds her from this fact on, and whoever claimed her does not.
+    """An agency holds her from this fact on; where it did not before, whoever claimed her does not.
 
     Where another one held her and no hand-over is recorded, that is kept for whoever looks.
     """
@@ -88,8 +91,8 @@ def receive(view: Custody, fact: Fact, agency: str, facility: str) -> Custody:
 
 def let_go(view: Custody, fact: Fact, agency: str, end: CustodyEnd.ValueType) -> Custody:
     """An agency says that it does not hold her any more."""
-    if view.status in (HELD, IN_TRANSFER) and agency in dict(view.claims):
-        claims = tuple(one for one in view.claims if one[0] != agency)
+    if agency in dict(view.claims):
+        claims = _claims_but_of(agency, view)
         against = view.contradicting_event_ids if claims else ()
         return replace(view, claims=claims, contradicting_event_ids=against)
     # Nobody lets go whom another agency holds; taken at its word, it would strike a child off the

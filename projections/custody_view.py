@@ -39,7 +39,7 @@ class Custody:
     contradicting_event_ids: tuple[str, ...] = ()
     claims: tuple[tuple[str, str], ...] = ()
     """(agency, facility) of the others that say they hold her, until each says that it does not, or
-    somebody receives her."""
+    another agency receives her."""
     taken: tuple[tuple[str, str], ...] = ()
     """(event id, the agency that held her) where she was received without a hand-over."""
     arrived: tuple[str, ...] = ()
