@@ -6,8 +6,11 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from uuid import UUID
 
 from ledger import merkle
+from ledger.access.approval import approvals_of, speaking_faults
+from ledger.access.caller import Caller
 from ledger.caused import causes
-from ledger.entry import Fault, encode, faults, filter_faults, kind_of
+from ledger.closing import closed, erased_by, require_erasable
+from ledger.entry import Fault, faults, filter_faults, kind_of
 from ledger.errors import LedgerError, Violation, refuse
 from ledger.ledger import Ledger
 from ledger.store.batch import (
@@ -15,13 +18,15 @@ from ledger.store.batch import (
     Appended,
     ConditionFailedError,
     EventIdTakenError,
-    LedgerEvent,
+    KeyOvertakenError,
     condition_of,
     unchanged_since,
 )
+from ledger.store.erasure import ERASED
 from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.event_pb2 import Entry, Event
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest, AppendEventsResponse, Receipt
+from ledger.v1.options_pb2 import permanent
 from ledger.v1.oversight_pb2 import Retracted
 from ledger.v1.view_pb2 import Finding
 from projections.subjects import body_of, subjects_of
@@ -49,21 +54,36 @@ def append_events(
         for i, one in enumerate(request.preconditions)
         for fault in filter_faults(one.no_events_match, f"preconditions[{i}].no_events_match")
     ]
+    caller = ledger.sight.caller
+    found += speaking_faults(caller, request.events)
     if found:
         raise refuse(found)
-    taken = _with_subjects(ledger, request.events)
+    approvals = approvals_of(caller, request, now)
+    subjects = _subjects(ledger, request.events)
     conditions = [condition_of(one) for one in request.preconditions]
     for _ in range(ATTEMPTS_MAX):
         size = ledger.log.entries.size()
+        require_erasable(ledger, request.events)
+        taken = [
+            closed(ledger, request, index, subjects[index], approvals[index])
+            for index in range(len(request.events))
+        ]
         findings = _sought(ledger, request, size)
         _require_none(ledger, request, findings)
-        # Who asked to be stopped by findings is not overtaken by others who append about the same.
-        guards = [unchanged_since(taken, size)] if request.strict else []
+        # Who asked to be stopped by findings is not overtaken by others who append about the same;
+        # an erasure is not overtaken by a legal hold.
+        is_held = request.strict or any(one.type == ERASED for one in taken)
+        guards = [unchanged_since(taken, size)] if is_held else []
         append = Append(taken, [*conditions, *guards], request.validate_only)
         try:
             appended = _result(ledger.writer.submit(append), timeout_s, len(conditions))
         except _OvertakenError:
             continue
+        except KeyOvertakenError:
+            ledger.log.vault.forget(one for event in taken for one in event.new_keys)
+            continue
+        if not request.validate_only:
+            ledger.log.vault.destroy(erased_by(request.events))
         return AppendEventsResponse(
             receipts=list(_receipts(ledger, request, appended)),
             stamp=ledger.stamp(appended.size),
@@ -164,28 +184,28 @@ def _receipts(
         yield receipt
 
 
-def _with_subjects(ledger: Ledger, events: Sequence[Event]) -> list[LedgerEvent]:
-    """The events as the log takes them, retractions with the subjects of what they retract."""
+def _subjects(ledger: Ledger, events: Sequence[Event]) -> list[list[str]]:
+    """Whom each event is about; a retraction: whom what it retracts is about."""
     earlier = _earlier(ledger, events)
     found: list[Fault] = []
-    taken: list[LedgerEvent] = []
+    about: list[list[str]] = []
     retracted: set[str] = set()
     for index, event in enumerate(events):
         subjects = subjects_of(event)
         path = f"events[{index}]"
         if kind_of(event) == RETRACTED:
-            subjects, faulty = _of_retracted(event, earlier, f"{path}.retracted")
+            subjects, faulty = _of_retracted(
+                ledger.sight.caller, event, earlier, f"{path}.retracted"
+            )
             found += faulty
             retracted.add(event.retracted.retracted_event_id)
-        taken.append(
-            LedgerEvent(kind_of(event), encode(event), subjects, UUID(event.event_id).bytes)
-        )
+        about.append(subjects)
         earlier[event.event_id] = event
     for index, event in enumerate(events):
         found += _correction_faults(ledger, event, earlier, retracted, f"events[{index}]")
     if found:
         raise refuse(found)
-    return taken
+    return about
 
 
 def _earlier(ledger: Ledger, events: Sequence[Event]) -> dict[str, Event]:
@@ -202,12 +222,13 @@ def _retracts(event: Event) -> str:
 
 
 def _of_retracted(
-    event: Event, earlier: dict[str, Event], path: str
+    caller: Caller, event: Event, earlier: dict[str, Event], path: str
 ) -> tuple[list[str], list[Fault]]:
     """Whom a retraction is about, or why it cannot be."""
     field = f"{path}.retracted_event_id"
     target = earlier.get(event.retracted.retracted_event_id)
-    if target is None:
+    # An agency takes back its own word alone. Of another's, it does not learn that it is there.
+    if target is None or (caller.is_identified and target.actor.agency != caller.agency):
         return [], [(ErrorReason.ERROR_REASON_EVENT_NOT_FOUND, field, "no event has this id")]
     if kind_of(target) == RETRACTED:
         return [], [
@@ -215,6 +236,14 @@ def _of_retracted(
                 ErrorReason.ERROR_REASON_RETRACTION_OF_RETRACTION,
                 field,
                 "names a retraction: assert the event again under a new id instead",
+            )
+        ]
+    if body_of(target).DESCRIPTOR.GetOptions().Extensions[permanent]:
+        return [], [
+            (
+                ErrorReason.ERROR_REASON_NOT_RETRACTABLE,
+                field,
+                "names an event of a kind that cannot be retracted",
             )
         ]
     return subjects_of(target), []

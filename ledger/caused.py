@@ -12,7 +12,7 @@ from ledger.ask.known import PERSON, people
 from ledger.errors import LedgerError
 from ledger.ledger import Ledger, Moment
 from ledger.members import Members
-from ledger.store.records import Read, of_all, read_linked
+from ledger.store.records import Read, of_all
 from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.event_pb2 import Entry, Event
 from ledger.v1.view_pb2 import Finding
@@ -41,7 +41,7 @@ def causes(ledger: Ledger, events: Sequence[Event], size: int) -> list[Finding] 
     if len(events) > EVENTS_MAX:
         return None
     now = ledger.clock()
-    read = read_linked(ledger.log.entries, PERSON, _people_of(ledger, events), size)
+    read = ledger.read(PERSON, _people_of(ledger, events), size)
     ids = {event.event_id for event in events}
     known_before = _facts(_without(read, ids))
     read_after = _with(_without(read, ids), events, size, now)

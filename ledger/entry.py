@@ -13,6 +13,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from ledger.v1.access_pb2 import Access
 from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.event_pb2 import Entry, Event
 from ledger.v1.ledger_service_pb2 import EventFilter
@@ -58,6 +59,13 @@ def faults(event: Event, path: str, now_us: int) -> Iterator[Fault]:
                 f"the same {name.split(':')[0]} as in {seen[role]}",
             )
         seen[role] = field
+
+
+def access_subjects(access: Access) -> list[str]:
+    """What an access is found by: whom it was about, and who looked."""
+    people = [name for _, name in named(access)]
+    who = f"actor:{access.agency}/{access.actor_id or access.spiffe_id}"
+    return list(dict.fromkeys([*people, who]))
 
 
 def filter_faults(wanted: EventFilter, path: str) -> list[Fault]:
@@ -179,43 +187,19 @@ def question_faults(message: Message) -> list[Fault]:
     ]
 
 
+FORMAT = 1
+"""The edition of the format of entries; docs/entry.md has it."""
+
+
 def encode(event: Event) -> bytes:
-    """The bytes of an event, to be sealed."""
+    """The bytes of an event."""
     return event.SerializeToString(deterministic=True)
 
 
-_EVENT_TAG = bytes([Entry.EVENT_FIELD_NUMBER << 3 | 2])
+def seal(rest: bytes, record_us: int) -> bytes:
+    """The bytes of an entry: record time first, then the rest as it is.
 
-
-def seal(event_bytes: bytes, record_us: int) -> bytes:
-    """The bytes of an Entry: record time first, then the event's bytes as they are.
-
-    Put together rather than serialized, so that the event is encoded once.
+    Put together rather than serialized, so that what was signed is kept byte for byte.
     """
     time = Timestamp(seconds=record_us // 1_000_000, nanos=record_us % 1_000_000 * 1_000)
-    return (
-        Entry(record_time=time).SerializeToString()
-        + _EVENT_TAG
-        + _varint(len(event_bytes))
-        + event_bytes
-    )
-
-
-def same(entry_bytes: bytes, event_bytes: bytes, record_us: int) -> bool:
-    """Whether a stored entry holds this event.
-
-    Equal bytes are the rule; a client or runtime that encodes the same content otherwise is not
-    another event.
-    """
-    if entry_bytes == seal(event_bytes, record_us):
-        return True
-    return bool(Entry.FromString(entry_bytes).event == Event.FromString(event_bytes))
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:  # noqa: PLR2004
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    return Entry(record_time=time).SerializeToString() + rest

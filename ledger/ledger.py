@@ -4,23 +4,33 @@ What can be done with it stands in `append`, `read`, `ask` and `prove`: function
 a request in the words of ledger.v1. What goes wrong is raised as LedgerError.
 """
 
+import copy
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import projections
+from ledger.access.caller import LOOPBACK, Caller
+from ledger.access.sight import Sight
 from ledger.errors import TamperedError, out_of_range, refuse
+from ledger.keys.keyring import Keyring
 from ledger.store import migrations
-from ledger.store.audit import Verdict, verify
+from ledger.store.audit import Means, Verdict, verify
 from ledger.store.database import Database
+from ledger.store.erasure import obey
 from ledger.store.follower import Follower
+from ledger.store.guards import Guards
 from ledger.store.log import Log
-from ledger.store.logs import CUSTODY
+from ledger.store.logs import CUSTODY, access_name
 from ledger.store.populations import Populations, Progress
+from ledger.store.records import Read, of_all
+from ledger.store.suspect import access_leaf
 from ledger.store.writer import Writer
 from ledger.v1.basis_pb2 import Basis, Stamp
 from ledger.v1.error_pb2 import ErrorReason
+from projections.belief import SubjectEntries
 
 # How long a question waits for the tables to come to what it asks for.
 CATCH_UP_WAIT_S = 5.0
@@ -50,27 +60,67 @@ class Ledger:
         clock: Callable[[], int] = now_us,
         on_failure: Callable[[], None] = lambda: None,
         progress: Progress = lambda _done, _total: None,
+        keys: Path | None = None,
+        access_url: str = "",
     ) -> None:
         """Open the log of this name, made if it is not there yet, and verify what it holds.
 
-        Raises StartupError if the database cannot be used or is not as it was written. `on_failure`
-        is called once if it fails later in a way that lasts: the process has to end.
+        `keys`: where the keys are that are kept outside the database, see `Database.keys_file`.
+        `access_url`: another database for the access log. Raises StartupError if a database cannot
+        be used or is not as it was written. `on_failure` is called once if one fails later in a way
+        that lasts: the process has to end.
         """
         self.clock = clock
         self._database = Database(url)
+        self._databases = [self._database]
         try:
-            self._database.lock_for_writing()
-            migrations.upgrade(self._database.engine)
-            self.log = Log(self._database, clock, name)
-            _require_whole(verify(self._database, self.log.id, progress=progress))
+            kept = self._open(self._database)
+            keyring = Keyring(kept.keys_file(keys))
+            self.log = Log(kept, clock, keyring, name)
+            _require_whole(verify(kept, self.log.id, Means(vault=self.log.vault), progress))
+            obey(self.log)
+            if access_url:
+                self._databases.append(Database(access_url))
+                kept = self._open(self._databases[-1])
+            # Of its own log: whoever looked at whom is not told by the one that is looked at.
+            self.accesses = Log(kept, clock, keyring, access_name(name))
+            _require_whole(verify(kept, self.accesses.id, Means(access_leaf)))
             self.populations = Populations(self._database, self.log, projections.load())
             self.populations.prepare(progress)
         except BaseException:
-            self._database.close()
+            for one in self._databases:
+                one.close()
             raise
+        self.guards = Guards(self.log)
         self.writer = Writer(self._database, self.log, on_failure)
+        self.access_writer = Writer(self._databases[-1], self.accesses, on_failure)
         self._follower = Follower(self.log, self.populations)
         self.stopping = threading.Event()
+        self.sight = self._sight(LOOPBACK)
+
+    @staticmethod
+    def _open(database: Database) -> Database:
+        database.lock_for_writing()
+        migrations.upgrade(database.engine)
+        return database
+
+    def seen_by(self, caller: Caller) -> "Ledger":
+        """The same ledger as a caller may see it, for one call."""
+        seen = copy.copy(self)
+        seen.sight = self._sight(caller)
+        return seen
+
+    def _sight(self, caller: Caller) -> Sight:
+        return Sight(caller, self.log, self.populations, self.guards, self.clock)
+
+    def read(self, kind: str, ids: Iterable[str], size: int) -> Read:
+        """The entries about subjects, and whoever was linked with them, as the caller sees them."""
+        return self.sight.read(kind, list(dict.fromkeys(ids)), size)
+
+    def records(self, kind: str, ids: Iterable[str], size: int) -> dict[str, SubjectEntries]:
+        """The records of these subjects, as the caller sees them."""
+        read = self.read(kind, ids, size)
+        return {one: SubjectEntries(one, of_all(one, read)) for one in read}
 
     @property
     def place(self) -> str:
@@ -82,7 +132,9 @@ class Ledger:
         self.stopping.set()
         self.writer.close()
         self._follower.close()
-        self._database.close()
+        self.access_writer.close()
+        for one in self._databases:
+            one.close()
 
     def moment(self, basis: Basis) -> Moment:
         """What a question is asked on. Raises KNOWN_AT_IN_FUTURE, SIZE_OUT_OF_RANGE."""

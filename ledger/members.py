@@ -21,18 +21,22 @@ class Members:
         self._name = projection.name
         self._size = moment.size
         self._at = (moment.as_of_us, moment.size)
+        self._kept_as = ledger.log.vault.blinded
 
     def all(self, wanted: Sequence[str]) -> States:
         """Everybody in any of these populations."""
-        return self._ask(lambda live: self._periods.all(live, wanted, *self._at))
+        names = self._names(wanted)
+        return self._ask(lambda live: self._periods.all(live, names, *self._at))
 
     def page(self, wanted: Sequence[str], after: str, limit: int) -> States:
         """The first in any of these populations after a subject id."""
-        return self._ask(lambda live: self._periods.page(live, wanted, *self._at, after, limit))
+        names = self._names(wanted)
+        return self._ask(lambda live: self._periods.page(live, names, *self._at, after, limit))
 
     def count(self, wanted: Sequence[str]) -> int:
         """How many are in any of these populations."""
-        return self._ask(lambda live: self._periods.count(live, wanted, *self._at))
+        names = self._names(wanted)
+        return self._ask(lambda live: self._periods.count(live, names, *self._at))
 
     def counts(self, prefix: str) -> dict[str, int]:
         """How many are in each population whose name begins so; a prefix ends with ":"."""
@@ -40,7 +44,9 @@ class Members:
 
     def each(self, wanted: Sequence[str]) -> dict[str, States]:
         """The members of each of these populations that has any."""
-        return self._ask(lambda live: self._periods.members(live, wanted, *self._at))
+        names = dict(zip(self._names(wanted), wanted, strict=True))
+        held = self._ask(lambda live: self._periods.members(live, list(names), *self._at))
+        return {names[kept_as]: states for kept_as, states in held.items()}
 
     def shared(self, prefix: str) -> dict[str, States]:
         """The members of each population whose name begins so and that has several."""
@@ -48,7 +54,12 @@ class Members:
 
     def were_known(self, wanted: Sequence[str]) -> bool:
         """Whether anybody was ever believed to be in any of these populations."""
-        return self._ask(lambda live: self._periods.is_known(live, wanted, self._size))
+        names = self._names(wanted)
+        return self._ask(lambda live: self._periods.is_known(live, names, self._size))
+
+    def _names(self, wanted: Sequence[str]) -> list[str]:
+        """The names that the tables keep populations under."""
+        return [self._kept_as(one) for one in wanted]
 
     def _ask(self, question: Callable[[Generation], Answer]) -> Answer:
         return self._populations.ask(self._name, self._size, CATCH_UP_WAIT_S, question)

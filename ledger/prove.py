@@ -1,8 +1,12 @@
 """Proving the log: checkpoints, inclusion, consistency (RFC 9162, 2.1)."""
 
+from uuid import UUID
+
 from ledger.errors import out_of_range
 from ledger.ledger import Ledger
-from ledger.read import find
+from ledger.read import event_not_found
+from ledger.store.entries import Stored
+from ledger.store.log import Log
 from ledger.v1.audit_service_pb2 import (
     Checkpoint,
     GetCheckpointRequest,
@@ -11,32 +15,39 @@ from ledger.v1.audit_service_pb2 import (
     GetConsistencyProofResponse,
     GetInclusionProofRequest,
     GetInclusionProofResponse,
+    LogName,
 )
+from ledger.v1.options_pb2 import Role
 
 
 def get_checkpoint(ledger: Ledger, request: GetCheckpointRequest) -> GetCheckpointResponse:
     """The size and root of the log, now or when it had a size. Raises SIZE_OUT_OF_RANGE."""
-    size = _size(ledger, "size", request.size if request.HasField("size") else None)
-    return GetCheckpointResponse(checkpoint=_checkpoint(ledger, size))
+    log = _log(ledger, request.log)
+    size = _size(log, "size", request.size if request.HasField("size") else None)
+    return GetCheckpointResponse(checkpoint=checkpoint(log, size))
 
 
 def get_inclusion_proof(
     ledger: Ledger, request: GetInclusionProofRequest
 ) -> GetInclusionProofResponse:
     """The path from an entry to a root. Raises SIZE_OUT_OF_RANGE, EVENT_NOT_FOUND."""
-    size = _size(ledger, "size", request.size if request.HasField("size") else None)
+    log = _log(ledger, request.log)
+    size = _size(log, "size", request.size if request.HasField("size") else None)
     if request.WhichOneof("entry") == "event_id":
-        stored = find(ledger, request.event_id)
+        found = log.entries.find([UUID(request.event_id).bytes])
+        stored = next(iter(found.values()), None)
     else:
-        _size(ledger, "position", request.position)
-        stored = ledger.log.entries.at(request.position)
+        _size(log, "position", request.position)
+        stored = log.entries.at(request.position)
+    if stored is None or not _may_see(ledger, log, stored):
+        raise event_not_found()
     if stored.position > size:
         raise out_of_range("size", f"the entry is at position {stored.position}", size)
     return GetInclusionProofResponse(
         position=stored.position,
         entry_bytes=stored.data,
-        inclusion_path=ledger.log.tree.inclusion_path(stored.position - 1, size),
-        checkpoint=_checkpoint(ledger, size),
+        inclusion_path=log.tree.inclusion_path(stored.position - 1, size),
+        checkpoint=checkpoint(log, size),
     )
 
 
@@ -44,28 +55,42 @@ def get_consistency_proof(
     ledger: Ledger, request: GetConsistencyProofRequest
 ) -> GetConsistencyProofResponse:
     """Proof that one state of the log is the beginning of another. Raises SIZE_OUT_OF_RANGE."""
+    log = _log(ledger, request.log)
     second = _size(
-        ledger, "second_size", request.second_size if request.HasField("second_size") else None
+        log, "second_size", request.second_size if request.HasField("second_size") else None
     )
     if request.first_size > second:
         raise out_of_range("first_size", f"larger than the second, which is {second}", second)
     return GetConsistencyProofResponse(
-        consistency_path=ledger.log.tree.consistency_path(request.first_size, second),
-        second=_checkpoint(ledger, second),
+        consistency_path=log.tree.consistency_path(request.first_size, second),
+        second=checkpoint(log, second),
     )
 
 
-def _size(ledger: Ledger, field: str, wanted: int | None) -> int:
-    size = ledger.log.entries.size()
+def checkpoint(log: Log, size: int) -> Checkpoint:
+    """The state of a log when it had a size."""
+    made = Checkpoint(size=size, root=log.tree.root(size))
+    if size:
+        made.record_time.FromMicroseconds(log.entries.record_us(size))
+    return made
+
+
+def _log(ledger: Ledger, name: LogName.ValueType) -> Log:
+    return ledger.accesses if name == LogName.LOG_NAME_ACCESS else ledger.log
+
+
+def _may_see(ledger: Ledger, log: Log, stored: Stored) -> bool:
+    """Whether the caller may see the bytes of an entry; of an access, as an auditor alone."""
+    if log is ledger.log:
+        return ledger.sight.entry(stored) is not None
+    caller = ledger.sight.caller
+    return not caller.is_identified or caller.role == Role.ROLE_AUDITOR
+
+
+def _size(log: Log, field: str, wanted: int | None) -> int:
+    size = log.entries.size()
     if wanted is None:
         return size
     if wanted > size:
         raise out_of_range(field, f"the log has {size} entries", size)
     return wanted
-
-
-def _checkpoint(ledger: Ledger, size: int) -> Checkpoint:
-    checkpoint = Checkpoint(size=size, root=ledger.log.tree.root(size))
-    if size:
-        checkpoint.record_time.FromMicroseconds(ledger.log.entries.record_us(size))
-    return checkpoint

@@ -1,12 +1,14 @@
 """Reading and watching the log."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
+from typing import Any
 from uuid import UUID
 
 from ledger.entry import filter_faults
 from ledger.errors import LedgerError, out_of_range, refuse
 from ledger.ledger import Ledger
+from ledger.personal import has_personal_fields
 from ledger.store.entries import Stored, query_of
 from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.event_pb2 import Entry, RecordedEvent
@@ -28,34 +30,44 @@ BATCH = 200
 HEARTBEAT_S = 5.0
 
 
-def recorded(stored: Stored) -> RecordedEvent:
-    """An entry in the words."""
-    return RecordedEvent(position=stored.position, entry=Entry.FromString(stored.data))
+def recorded(ledger: Ledger, some: Iterable[Stored]) -> list[RecordedEvent]:
+    """Entries in the words, those that the caller may see, as she may see them."""
+    some = list(some)
+    ledger.log.vault.look_up(some)
+    seen = ((one.position, ledger.sight.entry(one)) for one in some)
+    return [RecordedEvent(position=position, entry=entry) for position, entry in seen if entry]
 
 
 def get_event(ledger: Ledger, request: GetEventRequest) -> GetEventResponse:
     """One event by its id. Raises EVENT_NOT_FOUND."""
-    stored = find(ledger, request.event_id)
-    return GetEventResponse(
-        event=recorded(stored),
+    stored, entry = find(ledger, request.event_id)
+    response = GetEventResponse(
+        event=RecordedEvent(position=stored.position, entry=entry),
         entry_bytes=stored.data,
         stamp=ledger.stamp(ledger.log.entries.size()),
     )
+    if stored.sealed and has_personal_fields(entry.event):
+        response.openings.extend(ledger.log.vault.openings(stored, entry))
+    return response
 
 
-def find(ledger: Ledger, event_id: str) -> Stored:
-    """The entry of an event. Raises EVENT_NOT_FOUND."""
+def find(ledger: Ledger, event_id: str) -> tuple[Stored, Entry]:
+    """The entry of an event, and as the caller may see it. Raises EVENT_NOT_FOUND."""
     found = ledger.log.entries.find([UUID(event_id).bytes])
-    if not found:
-        raise refuse(
-            [(ErrorReason.ERROR_REASON_EVENT_NOT_FOUND, "event_id", "no event has this id")]
-        )
-    return next(iter(found.values()))
+    for stored in found.values():
+        if (entry := ledger.sight.entry(stored)) is not None:
+            return stored, entry
+    raise event_not_found()
+
+
+def event_not_found() -> LedgerError:
+    """The refusal of an event that is not there, or not the caller's to see."""
+    return refuse([(ErrorReason.ERROR_REASON_EVENT_NOT_FOUND, "event_id", "no event has this id")])
 
 
 def read_events(ledger: Ledger, request: ReadEventsRequest) -> Iterator[ReadEventsResponse]:
     """The events up to the size of the log now, in batches."""
-    size = _reach(ledger, request)
+    size = require_reach(ledger, request)
     query, after = query_of(request.filter), request.after_position
     left = request.limit or size
     while left:
@@ -64,7 +76,9 @@ def read_events(ledger: Ledger, request: ReadEventsRequest) -> Iterator[ReadEven
             return
         after = page[-1].position
         left -= len(page)
-        yield ReadEventsResponse(events=[recorded(one) for one in page], size=size)
+        events = recorded(ledger, page)
+        if events:
+            yield ReadEventsResponse(events=events, size=size)
 
 
 def watch_events(
@@ -74,7 +88,7 @@ def watch_events(
 
     No connection to the database is held while a message is on its way: a slow reader slows nobody.
     """
-    _reach(ledger, request)
+    require_reach(ledger, request)
     query, after = query_of(request.filter), request.after_position
     heard, size = 0.0, 0
     while is_watched():
@@ -82,9 +96,10 @@ def watch_events(
         size = ledger.log.entries.size()
         while page := ledger.log.entries.page(query, after, size, BATCH):
             after = page[-1].position
-            batch = WatchEventsResponse.Batch(events=[recorded(one) for one in page])
-            yield WatchEventsResponse(batch=batch)
-            heard = 0.0
+            batch = WatchEventsResponse.Batch(events=recorded(ledger, page))
+            if batch.events:
+                yield WatchEventsResponse(batch=batch)
+                heard = 0.0
         after = size
         if stopping or monotonic() - heard > HEARTBEAT_S:
             yield WatchEventsResponse(caught_up=WatchEventsResponse.CaughtUp(size=size))
@@ -104,8 +119,11 @@ def list_codes(request: ListCodesRequest) -> ListCodesResponse:
     return ListCodesResponse(lists=[lists[request.name]] if request.name else lists.values())
 
 
-def _reach(ledger: Ledger, request: ReadEventsRequest | WatchEventsRequest) -> int:
-    """The size of the log. Raises SIZE_OUT_OF_RANGE, UNKNOWN_EVENT_TYPE."""
+def require_reach(ledger: Ledger, request: Any) -> int:
+    """The size of the log, for a request with a filter and a position.
+
+    Raises SIZE_OUT_OF_RANGE, UNKNOWN_EVENT_TYPE.
+    """
     if found := filter_faults(request.filter, "filter"):
         raise refuse(found)
     size = ledger.log.entries.size()

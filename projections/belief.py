@@ -5,7 +5,7 @@ positions. Each entry is taken into account by itself, so that no moment of know
 however many entries are looked at together.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from ledger.v1.event_pb2 import Entry
 from projections.history import Fact, facts
 from projections.projection import Changes, Period, Projection
 from projections.sameness import about, is_listed, linked_ids
+from projections.subjects import subjects_of
 
 Shown = tuple[str, bytes, int, int | None]
 """(population, state, from, to) over valid time."""
@@ -56,14 +57,27 @@ class SubjectEntries:
     facts, and as a rule one more entry changes only the end of what was there before.
     """
 
-    def __init__(self, subject_id: str, entries: Sequence[tuple[int, Entry]]) -> None:
+    def __init__(
+        self,
+        subject_id: str,
+        entries: Sequence[tuple[int, Entry]],
+        named: Callable[[str], str] = str,
+    ) -> None:
+        """`named` gives the name that tables keep a population under."""
         self.subject_id = subject_id
         self.entries = entries
+        self._named = named
         self._is_merged = bool(linked_ids(entries))
         self._facts: dict[int, list[Fact]] = {}
         self._changes: dict[str, Changes[Any]] = {}
         self._shown: dict[tuple[str, int, int, int | None], list[Shown]] = {}
         self._views: list[Any] = []
+
+    @property
+    def names(self) -> set[str]:
+        """Everybody whom the entries name, as subjects; the one whom they are about among them."""
+        named = (subjects_of(one.event) for _, one in self.entries if one.event.WhichOneof("fact"))
+        return {name for some in named for name in some}
 
     def memberships(self, projection: Projection[Any], count: int) -> set[Membership]:
         """What follows from the first so many entries."""
@@ -82,7 +96,7 @@ class SubjectEntries:
                 else:
                     held.append((from_us, to_us))
         return {
-            Membership(name, start, end, state)
+            Membership(self._named(name), start, end, state)
             for (name, state), held in stretches.items()
             for from_us, to_us in held
             for start, end in _cut(from_us, to_us)

@@ -13,6 +13,8 @@ from ledger.v1.options_pb2 import subject
 # The fields that name those whom something happens to; others name relatives, sponsors, parents.
 _PRINCIPAL = ("person_id", "person_ids", "child_id", "member_ids")
 
+_PERSON = "person:"
+
 
 def body_of(event: Event) -> Any:
     """The message in the event's `fact`."""
@@ -56,6 +58,14 @@ def subjects_of(event: Event) -> list[str]:
     A retraction names nobody by itself: it is about whom the retracted event is about.
     """
     return list(dict.fromkeys(name for _, name in named(body_of(event))))
+
+
+def people_of(event: Event) -> list[str]:
+    """The ids of the persons whom an event names, each once; of no kind we know: nobody."""
+    if event.WhichOneof("fact") is None:
+        return []
+    names = subjects_of(event)
+    return [one.removeprefix(_PERSON) for one in names if one.startswith(_PERSON)]
 
 
 def principals(body: Message) -> set[str]:

@@ -12,9 +12,11 @@ from hypothesis import settings
 from postgres import Server as Postgres
 from postgres import find_versions
 
+from ledger.keys.keyring import Keyring
 from ledger.ledger import Ledger
 from ledger.rpc.client import Client
 from ledger.rpc.server import Server
+from ledger.store.database import Database
 
 # A machine that does much else is no failure.
 settings.register_profile("house", deadline=None)
@@ -25,6 +27,15 @@ VERSIONS = find_versions()
 STORES = ["sqlite", *list(VERSIONS)[:1]]
 # What says most about a store runs on every version of PostgreSQL that is there.
 on_every_store = pytest.mark.parametrize("database_url", ["sqlite", *VERSIONS], indirect=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def keys_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the keys of databases are that have no folder of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("keys")
+        patch.setenv("LEDGER_KEYS", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")
@@ -89,6 +100,11 @@ def ticking(start_us: int = 1_600_000_000_000_000, step_us: int = 1_000_000) -> 
     """A clock that moves by a step each time it is read."""
     ticks = count(start_us, step_us)
     return lambda: next(ticks)
+
+
+def keyring_of(database: Database) -> Keyring:
+    """The keys of a database, as a ledger opens them."""
+    return Keyring(database.keys_file(None))
 
 
 def raw(database_url: str) -> sqlite3.Connection:

@@ -29,7 +29,7 @@ from structlog.testing import capture_logs
 from ledger.ledger import Ledger
 from ledger.rpc.client import Client
 from ledger.rpc.server import Server
-from ledger.store.audit import verify
+from ledger.store.audit import Means, verify
 from ledger.store.database import Database
 from ledger.v1.audit_service_pb2 import (
     GetCheckpointRequest,
@@ -1949,7 +1949,7 @@ def test_after_all_this_the_populations_answer_and_the_log_verifies(
     ):
         sender.send(METHOD_OF[type(question)], bytes_of(question))
     database = Database(database_url)
-    verdict = verify(database, 1)
+    verdict = verify(database, 1, Means())
     database.close()
     assert verdict.problems == []
     assert verdict.root == checkpoint(sender).root

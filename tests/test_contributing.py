@@ -53,7 +53,7 @@ assert person_id == event.belongings_taken.person_id
 assert b"B-117" in state
 assert ledger.populations.rebuild("belongings").differing == []
 ledger.close()
-assert examine(url, projections.load()).ok
+assert examine(url, projections.load()).custody.ok
 """
 
 

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from commands import Served
-from conftest import STORES, VERSIONS, raw, ticking
+from conftest import STORES, VERSIONS, keyring_of, raw, ticking
 from events import event, id_of, place
 from eventsourcing.dcb.api import DCBQuery
 from postgres import Server as Postgres
@@ -30,7 +30,7 @@ from ledger.errors import LedgerError, StartupError
 from ledger.ledger import Ledger, now_us
 from ledger.rpc.server import Server
 from ledger.rpc.status import received
-from ledger.store.audit import Verdict, verify
+from ledger.store.audit import Means, Verdict, verify
 from ledger.store.database import Database
 from ledger.store.log import Append, Log
 from ledger.store.tables import entry, entry_subject, head, term, tile
@@ -132,7 +132,7 @@ class Kept:
             return connection.execute(sa.select(column).where(where)).scalar_one()
 
     def verify(self, *checkpoints: tuple[int, bytes]) -> Verdict:
-        return verify(self.database, 1, checkpoints)
+        return verify(self.database, 1, Means(checkpoints=checkpoints))
 
 
 @pytest.fixture(scope="module", params=STORES)
@@ -143,7 +143,7 @@ def pristine(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[
         url = request.getfixturevalue("postgres_of")(request.param).create_database()
     write(url, history())
     with closing(Database(url)) as database:
-        found = Kept(database, verify(database, 1).root)
+        found = Kept(database, verify(database, 1, Means()).root)
         for table in KEPT_TABLES:
             found.run(f"CREATE TABLE kept_{table} AS SELECT * FROM {table}")
         yield found
@@ -393,7 +393,7 @@ def test_an_audit_of_what_was_not_touched_finds_nothing(kept: Kept) -> None:
 
 def root_of(kept: Kept, size: int) -> bytes:
     """The root that somebody would have kept when the log had this size."""
-    return Log(kept.database, now_us).tree.root(size)
+    return Log(kept.database, now_us, keyring_of(kept.database)).tree.root(size)
 
 
 @pytest.mark.parametrize("name", TAMPERED)
@@ -459,20 +459,23 @@ def test_whoever_rewrites_entries_and_tree_is_found_by_a_kept_checkpoint(
     write(url := f"sqlite:///{tmp_path / 'forged.db'}", batches)
 
     with closing(Database(url)) as database:
-        assert verify(database, 1).ok
-        assert verify(database, 1, [(199, root_of(kept, 199))]).ok
+        assert verify(database, 1, Means()).ok
+        assert verify(database, 1, Means(checkpoints=[(199, root_of(kept, 199))])).ok
         for checkpoints in (
             [(200, root_of(kept, 200))],
             [(SIZE, kept.root)],
             [(100, root_of(kept, 100)), (199, root_of(kept, 199)), (250, root_of(kept, 250))],
         ):
-            verdict = verify(database, 1, checkpoints)
+            verdict = verify(database, 1, Means(checkpoints=checkpoints))
             assert not verdict.ok
             # It lies behind what a checkpoint shows to be whole.
             whole = max([size for size, _ in checkpoints if size < 200], default=0)
             assert whole < verdict.first_bad_position <= 200
         # Entries that were taken away leave a log that is whole, and shorter than one kept.
-        assert verify(database, 1, [(SIZE + 1, kept.root)]).first_bad_position == SIZE + 1
+        assert (
+            verify(database, 1, Means(checkpoints=[(SIZE + 1, kept.root)])).first_bad_position
+            == SIZE + 1
+        )
 
 
 def test_a_flipped_byte_anywhere_in_a_file_is_found_or_harmless(tmp_path: Path) -> None:
@@ -483,7 +486,7 @@ def test_a_flipped_byte_anywhere_in_a_file_is_found_or_harmless(tmp_path: Path) 
         connection.execute("PRAGMA journal_mode=DELETE")
     whole, chance = path.read_bytes(), random.Random(99)
     with closing(Database(f"sqlite:///{path}")) as database:
-        root = verify(database, 1).root
+        root = verify(database, 1, Means()).root
     found = 0
     for number in range(60):
         broken = tmp_path / f"broken-{number}.db"
@@ -493,7 +496,7 @@ def test_a_flipped_byte_anywhere_in_a_file_is_found_or_harmless(tmp_path: Path) 
         )
         try:
             with closing(Database(f"sqlite:///{broken}")) as database:
-                verdict = verify(database, 1)
+                verdict = verify(database, 1, Means())
         except StartupError:
             found += 1
         else:
@@ -764,7 +767,7 @@ def test_a_commit_that_no_standby_confirmed_gets_no_receipt(own_postgres: Postgr
         found = [one.person_id for one in list_roster(ledger, question).people]
         assert found == sorted([first, second])
     with closing(Database(url)) as database:
-        assert verify(database, 1).ok
+        assert verify(database, 1, Means()).ok
 
 
 # Errors of the disk. The process must not go on: what is on disk is not known.
@@ -936,7 +939,7 @@ def test_an_append_whose_connection_is_lost_is_kept_once(
     assert [one.event_id for one in receipts] == [one.event_id for one in request.events]
     assert failures.count == 0
     assert append_events(ledger, request_of(), 20).receipts[0].position == 8
-    assert verify(ledger._database, ledger.log.id).ok
+    assert verify(ledger._database, ledger.log.id, Means()).ok
 
 
 def test_several_appends_of_one_transaction_are_each_kept_once(
@@ -950,7 +953,7 @@ def test_several_appends_of_one_transaction_are_each_kept_once(
         positions = [one.position for future in futures for one in future.result(20).entries]
     assert positions == list(range(1, 12))
     assert ledger.log.entries.size() == 11
-    assert verify(ledger._database, ledger.log.id).ok
+    assert verify(ledger._database, ledger.log.id, Means()).ok
 
 
 @on_postgresql
@@ -968,7 +971,7 @@ def test_another_process_may_append_between_two_tries(open_ledger: Any) -> None:
     append_events(ledger, request_of(300), 20)
 
     assert [one.position for one in receipts] == [8, 9, 10, 11]
-    assert verify(ledger._database, ledger.log.id).problems == []
+    assert verify(ledger._database, ledger.log.id, Means()).problems == []
 
 
 @on_sqlite
@@ -1017,7 +1020,7 @@ def test_an_append_that_a_deadlock_ends_is_kept_once(open_ledger: Any, database_
             receipts = future.result(20).receipts
     assert errors.states == ["40P01"]
     assert [one.position for one in receipts] == [4, 5]
-    assert verify(ledger._database, ledger.log.id).ok
+    assert verify(ledger._database, ledger.log.id, Means()).ok
 
 
 class Errors:

@@ -22,7 +22,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from conftest import VERSIONS, on_every_store, raw, ticking
+from conftest import VERSIONS, keyring_of, on_every_store, raw, ticking
 from events import event, place
 from eventsourcing.dcb.api import DCBQuery
 from eventsourcing.dcb.tests import DCBRecorderTestCase
@@ -162,18 +162,20 @@ def recorded() -> Iterator[list[str]]:
 
 @on_every_store
 def test_the_log_is_a_recorder(database: Database) -> None:
-    DCBRecorderTestCase()._test_append_read(Log(database, now_us, "read"))
+    DCBRecorderTestCase()._test_append_read(Log(database, now_us, keyring_of(database), "read"))
 
 
 @on_every_store
 def test_the_log_is_a_recorder_that_can_be_followed(database: Database) -> None:
-    DCBRecorderTestCase()._test_append_subscribe(Log(database, now_us, "subscribe"))
+    DCBRecorderTestCase()._test_append_subscribe(
+        Log(database, now_us, keyring_of(database), "subscribe")
+    )
 
 
 def test_the_log_is_a_recorder_beside_another(database: Database) -> None:
-    other = Log(database, now_us, "other")
+    other = Log(database, now_us, keyring_of(database), "other")
     other.append(batch(20))
-    DCBRecorderTestCase()._test_append_read(Log(database, now_us, "one"))
+    DCBRecorderTestCase()._test_append_read(Log(database, now_us, keyring_of(database), "one"))
     assert len(list(other.read())) == 20
 
 
@@ -182,7 +184,11 @@ def test_the_log_is_a_recorder_beside_another(database: Database) -> None:
 
 @on_every_store
 def test_positions_are_dense_under_eight_threads(database: Database) -> None:
-    log, chance, start = Log(database, now_us, "log"), random.Random(8), threading.Barrier(8)
+    log, chance, start = (
+        Log(database, now_us, keyring_of(database), "log"),
+        random.Random(8),
+        threading.Barrier(8),
+    )
     sizes = [[chance.randrange(1, 12) for _ in range(12)] for _ in range(8)]
 
     def append(own: list[int]) -> list[int]:
@@ -209,11 +215,12 @@ import random, sys
 from ledger.ledger import now_us
 from ledger.store.database import Database
 from ledger.store.log import Log
+from conftest import keyring_of
 from test_store import batch
 
 url, name, seed = sys.argv[1:]
 database = Database(url)
-log, chance = Log(database, now_us, name), random.Random(seed)
+log, chance = Log(database, now_us, keyring_of(database), name), random.Random(seed)
 print("ready", flush=True)
 sys.stdin.readline()
 for _ in range(15):
@@ -238,7 +245,7 @@ def test_several_processes_append_to_one_log(database: Database, database_url: s
             line.split() for out in outputs for line in out.splitlines()
         )
     )
-    log = Log(database, now_us, "shared")
+    log = Log(database, now_us, keyring_of(database), "shared")
     kept = log.entries.page(DCBQuery(), 0, len(said) + 1, len(said) + 1)
     assert [one.position for one in kept] == list(range(1, len(said) + 1))
     assert [(one.position, one.event_id.hex()) for one in kept] == [one[:2] for one in said]
@@ -288,7 +295,7 @@ def test_several_processes_may_start_on_an_empty_database_at_once(database_url: 
 
 
 def test_two_logs_of_a_database_have_their_own_order_tree_and_ids(database: Database) -> None:
-    one, two = (Log(database, ticking(), name) for name in ("one", "two"))
+    one, two = (Log(database, ticking(), keyring_of(database), name) for name in ("one", "two"))
     shared = batch(3)
     assert one.append(shared) == 3
     assert two.append(batch(2)) == 2
@@ -296,12 +303,12 @@ def test_two_logs_of_a_database_have_their_own_order_tree_and_ids(database: Data
 
     assert [verify(database, log.id).problems for log in (one, two)] == [[], []]
     assert one.tree.root(3) != two.tree.root(3)
-    assert Log(database, ticking(), "one").id == one.id != two.id
+    assert Log(database, ticking(), keyring_of(database), "one").id == one.id != two.id
 
 
 def test_the_same_content_in_other_bytes_is_the_same_event(database: Database) -> None:
     """Another version of the library may write the fields of an event in another order."""
-    log, made = Log(database, now_us, "log"), booked(str(uuid.uuid4()))
+    log, made = Log(database, now_us, keyring_of(database), "log"), booked(str(uuid.uuid4()))
     fields = [Event(**{field.name: value}) for field, value in made.ListFields()]
     otherwise = b"".join(one.SerializeToString() for one in reversed(fields))
     assert otherwise != encode(made)

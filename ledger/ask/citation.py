@@ -30,7 +30,6 @@ from ledger.v1.custody_query_service_pb2 import (
     ListSeparationsRequest,
 )
 from ledger.v1.error_pb2 import ErrorReason
-from ledger.v1.event_pb2 import Entry
 from ledger.v1.oversight_pb2 import Citation
 from projections.subjects import body_of
 
@@ -150,7 +149,7 @@ def verify_citation(ledger: Ledger, request: VerifyCitationRequest) -> VerifyCit
 
     Raises EVENT_NOT_FOUND, NO_CITATION, UNREADABLE_CITATION.
     """
-    body = body_of(Entry.FromString(find(ledger, request.event_id).data).event)
+    body = body_of(find(ledger, request.event_id)[1].event)
     if "citation" not in body.DESCRIPTOR.fields_by_name or not body.HasField("citation"):
         raise refuse(
             [

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from ledger.errors import LedgerError, refuse
 from ledger.ledger import Ledger, Moment
-from ledger.store.records import records
 from ledger.v1.error_pb2 import ErrorReason
 from projections.findings import findings
 from projections.history import Fact, facts
@@ -17,14 +16,14 @@ PERSON = "person"
 def known_of(ledger: Ledger, kind: str, ids: Iterable[str], size: int) -> dict[str, list[Fact]]:
     """For each subject what is known of it, in the order in which it took effect."""
     wanted = list(ids)
-    found = records(ledger.log.entries, kind, wanted, size)
+    found = ledger.records(kind, wanted, size)
     return {one: facts(found[one].entries, one) for one in wanted}
 
 
 def same_people(ledger: Ledger, ids: Iterable[str], size: int) -> dict[str, list[str]]:
     """For each person the other records that are of her, by id."""
     wanted = list(ids)
-    found = records(ledger.log.entries, PERSON, wanted, size)
+    found = ledger.records(PERSON, wanted, size)
     return {
         one: sorted(same_as(one, found[one].entries) - {one})
         if linked_ids(found[one].entries)

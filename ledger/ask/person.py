@@ -4,7 +4,6 @@ from ledger.ask.known import PERSON, known_of, not_found, same_people
 from ledger.ask.population import cited
 from ledger.ask.relatives import findings_of
 from ledger.ledger import Ledger
-from ledger.store.records import records
 from ledger.v1.custody_query_service_pb2 import (
     GetPersonRequest,
     GetPersonResponse,
@@ -14,7 +13,17 @@ from ledger.v1.custody_query_service_pb2 import (
 )
 from ledger.v1.event_pb2 import RecordedEvent
 from ledger.v1.view_pb2 import CustodyPeriod
-from projections import casework, classes, clocks, custody, family, identity, rules, separation
+from projections import (
+    casework,
+    classes,
+    clocks,
+    custody,
+    family,
+    guard,
+    identity,
+    rules,
+    separation,
+)
 from projections.custody_view import present as present_custody
 from projections.findings import duties, findings
 from projections.history import facts
@@ -51,6 +60,7 @@ def get_person(ledger: Ledger, request: GetPersonRequest) -> GetPersonResponse:
         cases=casework.present_cases(owed.casework, owed.clocks),
         contacts=casework.present_contacts(owed.casework),
         information_requests=casework.present_requests(owed.casework),
+        protection=guard.present(guard.guard.fold(person_id, known, as_of_us)),
         classes=classes.present(classes.classes.fold(person_id, known, as_of_us)),
         stamp=ledger.stamp(moment.size, as_of_us),
     )
@@ -61,7 +71,7 @@ def get_person_timeline(
 ) -> GetPersonTimelineResponse:
     """What is known of one person, in the order in which it took effect. SUBJECT_NOT_FOUND."""
     moment = ledger.moment(request.basis)
-    record = records(ledger.log.entries, PERSON, [request.person_id], moment.size)
+    record = ledger.records(PERSON, [request.person_id], moment.size)
     entries = record[request.person_id].entries
     known = [
         fact for fact in facts(entries, request.person_id) if fact.effective_us <= moment.as_of_us

@@ -6,15 +6,19 @@ Exit codes: 0 done; 1 refused; 2 the command is wrong; 3 the server or database 
 
 import os
 import sys
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from ledger.cli import (
+    access,
     append,
     audit,
+    authority,
     clock,
     codes,
+    export,
     family,
     identifier,
     imports,
@@ -29,6 +33,7 @@ from ledger.cli import (
     transfer,
     watch,
 )
+from ledger.cli.options import SHOWN
 from ledger.errors import LedgerError, MistakeError, StartupError, TamperedError
 from ledger.v1.error_pb2 import ErrorReason
 
@@ -37,7 +42,8 @@ PANELS = {
     "To record": ("append", "import"),
     "One person, one family": ("person", "identifier", "family", "likely", "transfer"),
     "Everybody": ("roster", "separation", "class", "queue", "clock"),
-    "What is told to others": ("list", "number"),
+    "What is told to others": ("list", "number", "export"),
+    "Who may do what": ("access", "dev-ca", "token"),
     "The log": ("watch", "audit", "projection", "code"),
 }
 
@@ -66,11 +72,39 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def show(
+    identity: Annotated[
+        Path | None,
+        typer.Option(
+            "--identity",
+            envvar="LEDGER_IDENTITY",
+            help="Whose program this is: a folder with client.pem, client.key, authorities.pem.",
+        ),
+    ] = None,
+    token: Annotated[
+        str, typer.Option("--token", envvar="LEDGER_TOKEN", help="Who at the agency asks.")
+    ] = "",
+    purpose: Annotated[
+        str,
+        typer.Option(
+            "--purpose", envvar="LEDGER_PURPOSE", help="What for: a code of the list purpose."
+        ),
+    ] = "",
+) -> None:
+    """Keep what every command shows of whoever runs it."""
+    SHOWN.identity, SHOWN.token, SHOWN.purpose = identity, token, purpose
+
+
 for one in (
     *(serve, append, imports),
     *(person, identifier, family, transfer),
     *(population, separation, queues, clock),
-    *(lists, number),
+    *(lists, number, export),
+    access,
+    authority,
     *(watch, audit, projection, codes),
 ):
     one.add_to(app)

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,7 @@ from ledger.cli.options import (
     DATABASE,
     LISTEN,
     DatabaseOption,
+    KeysOption,
     Output,
     OutputOption,
     ServerOption,
@@ -20,6 +22,7 @@ from ledger.cli.render import plain, show_json, show_some, show_stamp, show_tabl
 
 if TYPE_CHECKING:
     from ledger.store.audit import Verdict
+    from ledger.store.examination import Examined
 
 audit = typer.Typer(help="Proof that nothing was altered or removed.", no_args_is_help=True)
 
@@ -35,6 +38,9 @@ def add_to(app: typer.Typer) -> None:
 @audit.command("checkpoint")
 def checkpoint(
     size: Annotated[int | None, typer.Option("--size", min=0, help="Of so many entries.")] = None,
+    of_accesses: Annotated[
+        bool, typer.Option("--accesses", help="Of the log of who looked at what.")
+    ] = False,
     server: ServerOption = LISTEN,
     output: OutputOption = Output.TABLE,
 ) -> None:
@@ -42,10 +48,11 @@ def checkpoint(
 
     Example: ledger audit checkpoint >> kept.txt
     """
-    from ledger.v1.audit_service_pb2 import GetCheckpointRequest
+    from ledger.v1.audit_service_pb2 import GetCheckpointRequest, LogName
 
+    log = LogName.LOG_NAME_ACCESS if of_accesses else LogName.LOG_NAME_CUSTODY
     with connected(server) as client:
-        found = client.audit.GetCheckpoint(GetCheckpointRequest(size=size)).checkpoint
+        found = client.audit.GetCheckpoint(GetCheckpointRequest(size=size, log=log)).checkpoint
     if output == Output.JSON:
         show_json(plain(found))
         return
@@ -62,36 +69,62 @@ def verify(
             "--checkpoint", metavar="SIZE:ROOT", help="One kept from earlier; may be repeated."
         ),
     ] = None,
+    writers: Annotated[
+        Path | None,
+        typer.Option(
+            "--writers",
+            help="A folder with writers.toml: the keys of agencies that sign their events, as they "
+            "gave them to you. Every event of theirs must then be signed.",
+        ),
+    ] = None,
+    keys: KeysOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Hash every entry again, and compare the whole database with it: exit code 5 if it differs.
 
-    Reads the database itself, whether or not it is being served.
+    Reads the database itself, whether or not it is being served. Without the keys, what is sealed
+    stays closed, and the tables, which are made of it, are not compared.
 
     Example: ledger audit verify --checkpoint 18453:9f86d081…
     """
-    verdict = _verify(database, [_kept(one) for one in kept or []])
+    found = _examined(database, [_kept(one) for one in kept or []], writers, keys)
+    verdicts = {"custody": found.custody, "access": found.accesses}
+    ok = all(one.ok for one in verdicts.values() if one)
     if output == Output.JSON:
+        verdict = found.custody
         show_json(
             {
-                "ok": verdict.ok,
+                "ok": ok,
                 "size": verdict.size,
                 "root": verdict.root.hex(),
                 "first_bad_position": verdict.first_bad_position,
+                "accesses": None
+                if found.accesses is None
+                else {"ok": found.accesses.ok, "size": found.accesses.size},
+                "sealed_fields_checked": found.has_keys,
             }
         )
-        for one in verdict.problems:
-            typer.echo(f"ledger: position {one.position}: {one.what}", err=True)
-    elif verdict.ok:
-        typer.echo(f"verified: {verdict.size} entries, root {verdict.root.hex()}")
-    else:
-        show_table(
-            "Not as it was written",
-            ["position", "what"],
-            [(one.position, one.what) for one in verdict.problems],
-        )
-    if not verdict.ok:
+    for name, one in verdicts.items():
+        if one is not None and output != Output.JSON:
+            _show_verdict(name, one)
+        for problem in one.problems if one and output == Output.JSON else ():
+            typer.echo(f"ledger: {name} log, position {problem.position}: {problem.what}", err=True)
+    if not found.has_keys and output != Output.JSON:
+        typer.echo("not looked at, without the keys: sealed fields, and the tables made of them")
+    if not ok:
         sys.exit(NOT_VERIFIED)
+
+
+def _show_verdict(name: str, verdict: "Verdict") -> None:
+    if verdict.ok:
+        what = "entries" if name == "custody" else "accesses"
+        typer.echo(f"verified: {verdict.size} {what}, root {verdict.root.hex()}")
+        return
+    show_table(
+        f"Not as it was written: the {name} log",
+        ["position", "what"],
+        [(one.position, one.what) for one in verdict.problems],
+    )
 
 
 @audit.command("citation")
@@ -127,12 +160,19 @@ def citation(
         sys.exit(NOT_VERIFIED)
 
 
-def _verify(database: str, checkpoints: list[tuple[int, bytes]]) -> "Verdict":
+def _examined(
+    database: str,
+    checkpoints: list[tuple[int, bytes]],
+    writers: Path | None,
+    keys: Path | None,
+) -> "Examined":
     # Imported here because other commands do not need the database.
     from rich.console import Console
     from rich.progress import Progress
 
     import projections
+    from ledger.keys.folder import read_writers
+    from ledger.keys.writers import Writers
     from ledger.store.examination import examine
 
     console = Console(stderr=True)
@@ -142,6 +182,8 @@ def _verify(database: str, checkpoints: list[tuple[int, bytes]]) -> "Verdict":
             database,
             projections.load(),
             checkpoints,
+            keys=keys,
+            writers=Writers(read_writers(writers)) if writers else None,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
 

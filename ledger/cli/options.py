@@ -1,8 +1,10 @@
 """What many commands take: where the ledger is, as of when, known at what, in which form."""
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -66,7 +68,28 @@ CiteOption = Annotated[
     bool,
     typer.Option("--cite", help="Instead, as JSON, what `ledger list certify` certifies."),
 ]
+KeysOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--keys",
+        envvar="LEDGER_KEYS",
+        help="The keys that are kept outside the database: a file, or a folder for one. "
+        "Default, on SQLite: beside the database.",
+    ),
+]
 OutputOption = Annotated[Output, typer.Option("-o", "--output", help="The form of the answer.")]
+
+
+@dataclass
+class Shown:
+    """What every command shows of whoever runs it."""
+
+    identity: Path | None = None
+    token: str = ""
+    purpose: str = ""
+
+
+SHOWN = Shown()
 
 
 def connected(server: str) -> "Client":
@@ -74,7 +97,13 @@ def connected(server: str) -> "Client":
     # Imported here because it takes a good part of a second.
     from ledger.rpc.client import Client
 
-    return Client(server, patience_s=PATIENCE_S)
+    return Client(
+        server,
+        patience_s=PATIENCE_S,
+        identity=SHOWN.identity,
+        token=SHOWN.token,
+        purpose=SHOWN.purpose,
+    )
 
 
 def basis(as_of: str, known_at: str, at_size: int | None) -> Basis:

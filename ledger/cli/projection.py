@@ -3,11 +3,12 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ledger.cli.options import DATABASE, DatabaseOption, Output, OutputOption
+from ledger.cli.options import DATABASE, DatabaseOption, KeysOption, Output, OutputOption
 from ledger.cli.render import show_json, show_table
 
 projection = typer.Typer(help="The tables made from the log.", no_args_is_help=True)
@@ -22,7 +23,9 @@ def add_to(app: typer.Typer) -> None:
 
 @projection.command("list")
 def list_projections(
-    database: DatabaseOption = DATABASE, output: OutputOption = Output.TABLE
+    database: DatabaseOption = DATABASE,
+    keys: KeysOption = None,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Every projection: what it is about, and how far its tables have come.
 
@@ -30,7 +33,7 @@ def list_projections(
     """
     import projections
 
-    with _tables(database) as (populations, size):
+    with _tables(database, keys) as (populations, size):
         made = {one.projection: one for one in populations.generations.all() if one.state == "live"}
     rows = []
     for name, one in projections.load().items():
@@ -69,6 +72,7 @@ def list_projections(
 def rebuild(
     name: Annotated[str, typer.Argument(metavar="NAME", help="custody, separation …")],
     database: DatabaseOption = DATABASE,
+    keys: KeysOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Make the tables of a projection anew from the log, compare them, and change over.
@@ -83,7 +87,7 @@ def rebuild(
 
     console = Console(stderr=True)
     with (
-        _tables(database, writing=True) as (populations, _size),
+        _tables(database, keys, writing=True) as (populations, _size),
         Progress(console=console, disable=not console.is_terminal) as bar,
     ):
         task = bar.add_task(name, total=None)
@@ -109,9 +113,12 @@ def rebuild(
 
 
 @contextmanager
-def _tables(database: str, *, writing: bool = False) -> Iterator[tuple["Populations", int]]:  # type: ignore[name-defined]  # noqa: F821
+def _tables(
+    database: str, keys: Path | None, *, writing: bool = False
+) -> Iterator[tuple["Populations", int]]:  # type: ignore[name-defined]  # noqa: F821
     """The populations of a database, and the size of its log."""
     import projections
+    from ledger.keys.keyring import Keyring
     from ledger.ledger import now_us
     from ledger.store import migrations
     from ledger.store.database import Database
@@ -122,7 +129,7 @@ def _tables(database: str, *, writing: bool = False) -> Iterator[tuple["Populati
     if writing:
         found.lock_for_writing()
     migrations.require(found.engine)
-    log = Log(found, now_us, must_exist=True)
+    log = Log(found, now_us, Keyring(found.keys_file(keys)), must_exist=True)
     try:
         yield Populations(found, log, projections.load()), log.entries.size()
     finally:

@@ -1,16 +1,18 @@
 """Commands that keep a ledger: serve, demo."""
 
 import logging
+import resource
 import signal
 import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ledger.cli.options import DATABASE, LISTEN, DatabaseOption
+from ledger.cli.options import DATABASE, LISTEN, DatabaseOption, KeysOption
 
 FAILED = 1
 
@@ -29,6 +31,24 @@ def add_to(app: typer.Typer) -> None:
 def serve(
     database: DatabaseOption = DATABASE,
     listen: ListenOption = LISTEN,
+    identities: Annotated[
+        Path | None,
+        typer.Option(
+            "--identities",
+            envvar="LEDGER_IDENTITIES",
+            help="Who may call: a folder with the server's certificate and key, authorities, "
+            "revoked certificates and agencies' keys. Without it: this machine alone.",
+        ),
+    ] = None,
+    keys: KeysOption = None,
+    access_database: Annotated[
+        str,
+        typer.Option(
+            "--access-database",
+            envvar="LEDGER_ACCESS_DATABASE",
+            help="Another database for the log of who looked at what.",
+        ),
+    ] = "",
     quiet: Annotated[bool, typer.Option("--quiet", help="No line for each call.")] = False,
 ) -> None:
     """Serve a ledger over gRPC until SIGTERM or Ctrl-C, then let calls end and stop.
@@ -38,7 +58,14 @@ def serve(
 
     Example: ledger serve --database sqlite:///ledger.db --listen 127.0.0.1:7018
     """
-    run(database, listen, quiet=quiet)
+    run(
+        database,
+        listen,
+        quiet=quiet,
+        identities=identities,
+        keys=keys,
+        access_url=access_database,
+    )
 
 
 def demo(
@@ -69,11 +96,15 @@ def run(
     listen: str,
     *,
     quiet: bool,
+    identities: Path | None = None,
+    keys: Path | None = None,
+    access_url: str = "",
     then: Callable[[str], None] = lambda _address: None,
     stay: bool = True,
 ) -> None:
     """Serve; once ready, do `then` with the address; stop when told to, or at once."""
     # Imported here because the other commands do not need them and they take most of a second.
+    from ledger.keys.certificates import Identities
     from ledger.ledger import Ledger
     from ledger.rpc.server import Server
 
@@ -86,13 +117,12 @@ def run(
 
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: ended.set())
-    ledger = Ledger(database, on_failure=fail)
-    server = Server(ledger, listen)
-    typer.echo(
-        f"ledger: ready, serving {ledger.place} at {server.address} "
-        "(without certificates: for this machine only)",
-        err=True,
-    )
+    _leave_no_dumps()
+    known = Identities(identities) if identities else None
+    ledger = Ledger(database, on_failure=fail, keys=keys, access_url=access_url)
+    server = Server(ledger, listen, known)
+    how = "with certificates" if known else "without certificates: for this machine only"
+    typer.echo(f"ledger: ready, serving {ledger.place} at {server.address} ({how})", err=True)
     then(server.address)
     if stay:
         ended.wait()
@@ -100,6 +130,11 @@ def run(
     if failed.is_set():
         typer.echo("ledger: the database failed; start again to verify what it holds", err=True)
         sys.exit(FAILED)
+
+
+def _leave_no_dumps() -> None:
+    """See to it that no image of this process is written to disk: it has keys in it."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _configure_logs(*, quiet: bool) -> None:

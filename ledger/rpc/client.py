@@ -2,12 +2,15 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import grpc
 
+from ledger.rpc.identity import PURPOSE, TOKEN
 from ledger.rpc.status import received
+from ledger.rpc.transport import channel_credentials
 from ledger.v1.audit_service_pb2_grpc import AuditServiceStub
 from ledger.v1.custody_query_service_pb2_grpc import CustodyQueryServiceStub
 from ledger.v1.error_pb2 import ErrorReason
@@ -35,6 +38,28 @@ _RETRIES = json.dumps(
 )
 
 
+class _Presenting(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
+    """Shows with each call whose it is, and what it is for."""
+
+    def __init__(self, metadata: Sequence[tuple[str, str]]) -> None:
+        self._metadata = metadata
+
+    def intercept_unary_unary(
+        self, continuation: Callable[[Any, Any], Any], client_call_details: Any, request: Any
+    ) -> Any:
+        """See grpc.UnaryUnaryClientInterceptor."""
+        return continuation(self._shown(client_call_details), request)
+
+    def intercept_unary_stream(
+        self, continuation: Callable[[Any, Any], Any], client_call_details: Any, request: Any
+    ) -> Any:
+        """See grpc.UnaryStreamClientInterceptor."""
+        return continuation(self._shown(client_call_details), request)
+
+    def _shown(self, details: Any) -> Any:
+        return details._replace(metadata=[*(details.metadata or ()), *self._metadata])
+
+
 class _Patience(grpc.UnaryUnaryClientInterceptor):
     """Asks again, for a time, where the tables have not come to what is asked for.
 
@@ -60,17 +85,35 @@ class _Patience(grpc.UnaryUnaryClientInterceptor):
 class Client:
     """Stubs of the services at HOST:PORT. As a context, it raises refusals as LedgerError."""
 
-    def __init__(self, server: str, *, patience_s: float = 0) -> None:
-        """`patience_s`: for how long to ask again while tables catch up, in seconds."""
-        self._channel = grpc.insecure_channel(
-            server,
-            options=[
-                ("grpc.service_config", _RETRIES),
-                ("grpc.keepalive_time_ms", 20_000),
-                ("grpc.max_receive_message_length", 64 * 1024 * 1024),
-            ],
+    def __init__(
+        self,
+        server: str,
+        *,
+        patience_s: float = 0,
+        identity: Path | None = None,
+        token: str = "",
+        purpose: str = "",
+    ) -> None:
+        """`patience_s`: for how long to ask again while tables catch up, in seconds.
+
+        `identity`: a folder with a certificate; without one, over loopback. `token`: who at the
+        agency asks. `purpose`: what for, as a code. Raises MistakeError for what is no identity.
+        """
+        options: list[tuple[str, Any]] = [
+            ("grpc.service_config", _RETRIES),
+            ("grpc.keepalive_time_ms", 20_000),
+            ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+        ]
+        self._channel = (
+            grpc.secure_channel(server, channel_credentials(identity), options)
+            if identity
+            else grpc.insecure_channel(server, options)
         )
-        channel = grpc.intercept_channel(self._channel, _Patience(patience_s))
+        shown = [(TOKEN, f"Bearer {token}")] if token else []
+        shown += [(PURPOSE, purpose)] if purpose else []
+        channel = grpc.intercept_channel(
+            self._channel, _Patience(patience_s), *([_Presenting(shown)] if shown else [])
+        )
         self.ledger = LedgerServiceStub(channel)
         self.custody = CustodyQueryServiceStub(channel)
         self.audit = AuditServiceStub(channel)

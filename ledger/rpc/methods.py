@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 
+from ledger.accesses import list_accesses
 from ledger.append import append_events
 from ledger.ask.citation import cite, verify_citation
 from ledger.ask.counts import count_separations
@@ -26,6 +27,7 @@ from ledger.ask.publication import get_list, get_number
 from ledger.ask.queues import list_findings, list_likely_families, list_queues
 from ledger.ask.reconciliation import reconcile_list
 from ledger.ask.relatives import get_family, locate_relatives
+from ledger.export import export_events
 from ledger.ledger import Ledger
 from ledger.prove import get_checkpoint, get_consistency_proof, get_inclusion_proof
 from ledger.read import get_event, list_codes, read_events, watch_events
@@ -90,19 +92,8 @@ METHODS: Mapping[str, Mapping[str, Method]] = {
             ("GetInclusionProof", get_inclusion_proof),
             ("GetConsistencyProof", get_consistency_proof),
             ("VerifyCitation", verify_citation),
+            ("ListAccesses", list_accesses),
+            ("ExportEvents", export_events),
         )
     },
 }
-
-
-class Servicer:
-    """A service as grpc wants it: an object with a method for each name."""
-
-    def __init__(self, ledger: Ledger, methods: Mapping[str, Method]) -> None:
-        self._ledger = ledger
-        self._methods = methods
-
-    def __getattr__(self, name: str) -> Callable[[Any, grpc.ServicerContext], Any]:
-        """The method of a name. Raises KeyError, at the start, for one that nothing answers."""
-        answer = self._methods[name]
-        return lambda request, context: answer(self._ledger, request, context)

@@ -2,94 +2,91 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from ledger.errors import MistakeError, StartupError
+from ledger.keys.certificates import Identities
 from ledger.ledger import Ledger
 from ledger.rpc.calls import Calls
-from ledger.rpc.methods import METHODS, Servicer
-from ledger.v1 import (
-    audit_service_pb2,
-    audit_service_pb2_grpc,
-    custody_query_service_pb2,
-    custody_query_service_pb2_grpc,
-    ledger_service_pb2,
-    ledger_service_pb2_grpc,
-)
+from ledger.rpc.identity import METADATA_BYTES_MAX
+from ledger.rpc.transport import credentials
+from ledger.v1.audit_service_pb2 import DESCRIPTOR as AUDIT
+from ledger.v1.custody_query_service_pb2 import DESCRIPTOR as QUERY
+from ledger.v1.ledger_service_pb2 import DESCRIPTOR as LEDGER
 
-UNARY_THREADS = 16
+UNARY_THREADS = 32
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
-METADATA_BYTES_MAX = 8 * 1024
+HANDSHAKE_MS = 2_000
+CONNECTION_AGE_MS = 3_600_000
 STOP_GRACE_S = 10.0
 ADDRESS = re.compile(r"^\S+:\d{1,5}$")
 LOOPBACK = re.compile(r"^(127(\.\d{1,3}){3}|localhost|\[::1\]):\d+$")
 
 SERVICES = [
-    module.DESCRIPTOR.services_by_name[name].full_name
-    for module, name in (
-        (ledger_service_pb2, "LedgerService"),
-        (custody_query_service_pb2, "CustodyQueryService"),
-        (audit_service_pb2, "AuditService"),
+    file.services_by_name[name]
+    for file, name in (
+        (LEDGER, "LedgerService"),
+        (QUERY, "CustodyQueryService"),
+        (AUDIT, "AuditService"),
     )
 ]
+NAMES = [one.full_name for one in SERVICES]
 
 
 class Server:
     """A server that listens. `stop` lets calls that are under way end."""
 
-    def __init__(self, ledger: Ledger, listen: str) -> None:
-        """Listen at HOST:PORT; port 0 chooses one. Raises StartupError if it cannot be had."""
+    def __init__(self, ledger: Ledger, listen: str, identities: Identities | None = None) -> None:
+        """Listen at HOST:PORT; port 0 chooses one. Raises StartupError if it cannot be had.
+
+        With identities for whoever has a certificate; without, for this machine alone.
+        """
         if not ADDRESS.match(listen):
             raise MistakeError(f"{listen} is not like HOST:PORT")
-        if not LOOPBACK.match(listen):
+        if identities is None and not LOOPBACK.match(listen):
             raise MistakeError(
-                f"{listen} can be reached from outside, and this edition has no certificates: "
-                "listen at 127.0.0.1"
+                f"{listen} can be reached from outside: give --identities, or listen at 127.0.0.1"
             )
         self._ledger = ledger
+        self._calls = Calls(ledger, SERVICES, identities)
         self._health = health.HealthServicer(
             experimental_non_blocking=True,
             experimental_thread_pool=ThreadPoolExecutor(2, thread_name_prefix="health"),
         )
         self._server = grpc.server(
             ThreadPoolExecutor(UNARY_THREADS, thread_name_prefix="unary"),
-            interceptors=[Calls()],
+            handlers=[self._calls],
             options=[
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
                 # Equal, because between them the library refuses at random.
                 ("grpc.max_metadata_size", METADATA_BYTES_MAX),
                 ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
-                ("grpc.max_concurrent_streams", 200),
+                ("grpc.max_concurrent_streams", 100),
+                ("grpc.max_connection_age_ms", CONNECTION_AGE_MS),
+                ("grpc.max_connection_age_grace_ms", CONNECTION_AGE_MS),
+                ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
                 ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
                 ("grpc.keepalive_permit_without_calls", 1),
             ],
         )
-        for add, name in (
-            (ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server, "LedgerService"),
-            (
-                custody_query_service_pb2_grpc.add_CustodyQueryServiceServicer_to_server,
-                "CustodyQueryService",
-            ),
-            (audit_service_pb2_grpc.add_AuditServiceServicer_to_server, "AuditService"),
-        ):
-            # Its methods are looked up by name, which a stub cannot know.
-            add(cast("Any", Servicer(ledger, METHODS[name])), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(
-            [*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server
+            [*NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server
         )
         try:
-            port = self._server.add_insecure_port(listen)
+            if identities is None:
+                port = self._server.add_insecure_port(listen)
+            else:
+                port = self._server.add_secure_port(listen, credentials(identities))
         except RuntimeError:
             raise StartupError(f"cannot listen at {listen}: is it taken?") from None
         self.address = f"{listen.rpartition(':')[0]}:{port}"
         self._server.start()
-        for name in ("", *SERVICES):
+        for name in ("", *NAMES):
             self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     def stop(self) -> None:
@@ -97,4 +94,5 @@ class Server:
         self._health.enter_graceful_shutdown()
         self._ledger.stopping.set()
         self._server.stop(STOP_GRACE_S).wait()
+        self._calls.close()
         self._ledger.close()

@@ -5,7 +5,6 @@ its number and place. Bytes that are no message at all are a refusal too, not an
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import protovalidate
@@ -22,41 +21,29 @@ _validator = protovalidate.Validator()
 _rules: Any = _validate_pb2.DESCRIPTOR.extensions_by_name["field"]
 
 
-@dataclass(frozen=True, slots=True)
-class Undecodable:
-    """Stands for a request that could not be read, until its call can be answered."""
+def decode(request_type: type[Message]) -> Callable[[bytes], Message]:
+    """Reads requests of a type. Raises MALFORMED_REQUEST, UNKNOWN_FIELD."""
 
-    refusal: LedgerError
-
-
-def decoder(parse: Callable[[bytes], Message]) -> Callable[[bytes], Message | Undecodable]:
-    """A deserializer that never fails."""
-
-    def decode(data: bytes) -> Message | Undecodable:
+    def read(data: bytes) -> Message:
         try:
-            message = parse(data)
+            message = request_type.FromString(data)
         except DecodeError:
-            return Undecodable(
-                LedgerError(
-                    ErrorReason.ERROR_REASON_MALFORMED_REQUEST,
-                    "not a message of the type asked for",
-                )
-            )
+            raise LedgerError(
+                ErrorReason.ERROR_REASON_MALFORMED_REQUEST, "not a message of the type asked for"
+            ) from None
         size = message.ByteSize()
         message.DiscardUnknownFields()
-        if message.ByteSize() == size:
-            return message
-        where = list(_unknown_fields(parse(data), ""))
-        return Undecodable(
-            refuse(
+        if message.ByteSize() != size:
+            where = _unknown_fields(request_type.FromString(data), "")
+            raise refuse(
                 [
                     (ErrorReason.ERROR_REASON_UNKNOWN_FIELD, path, "this ledger does not know it")
                     for path in where
                 ]
             )
-        )
+        return message
 
-    return decode
+    return read
 
 
 def _unknown_fields(message: Message, path: str) -> Iterator[str]:

@@ -6,20 +6,20 @@ administrator who rewrites the entries and the tree alike is found by a checkpoi
 else kept (RFC 9162, 2.1.4): give it to `verify`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from ledger import merkle
-from ledger.entry import kind_of
+from ledger.keys.writers import Writers
+from ledger.store.asserted import Asserted
 from ledger.store.database import Database
 from ledger.store.entries import Entries
-from ledger.store.suspect import SuspectRow, event_of, numbers_of, suspect_row
+from ledger.store.suspect import Leaf, SuspectRow, custody_leaf, numbers_of, suspect_row
 from ledger.store.tables import entry, entry_subject, head, term, tile
-from ledger.v1.event_pb2 import Event
-from projections.subjects import subjects_of
+from ledger.store.vault import Vault
 
 CHUNK = 2_000
 PROBLEMS_MAX = 20
@@ -54,22 +54,35 @@ class Verdict:
         return min((one.position for one in self.problems), default=None)
 
 
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What an audit knows of a log besides the database."""
+
+    leaf: Callable[[bytes], Leaf | None] = custody_leaf
+    """Reads an entry of the log."""
+    checkpoints: Sequence[tuple[int, bytes]] = ()
+    """(size, root) that somebody kept from earlier."""
+    vault: Vault | None = None
+    """Opens sealed fields; without it they are not looked at."""
+    writers: Writers | None = None
+    """The keys of agencies that sign; without them signatures are not looked at."""
+
+
 def verify(
     database: Database,
     log: int,
-    checkpoints: Sequence[tuple[int, bytes]] = (),
+    means: Means,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Verdict:
-    """Hash every entry again and compare everything with it.
+    """Hash every entry again and compare everything with it. Names the first twenty problems.
 
-    `checkpoints` are (size, root) that somebody kept from earlier. Names the first twenty problems.
     Sees the log as it is at the beginning, whatever is appended meanwhile.
     """
     with database.snapshot() as connection:
         verdict = Verdict(0, merkle.EMPTY_ROOT)
         try:
-            audit = _Audit(connection, Entries(database, log), log, verdict)
-            audit.run(checkpoints, progress)
+            audit = _Audit(connection, Entries(database, log), log, means, verdict)
+            audit.run(progress)
         except sa.exc.DatabaseError:
             where = verdict.size + 1
             verdict.problems.append(Problem(where, "the database cannot be read from here"))
@@ -80,11 +93,18 @@ class _Audit:
     """One pass over a log."""
 
     def __init__(
-        self, connection: sa.Connection, entries: Entries, log: int, verdict: Verdict
+        self,
+        connection: sa.Connection,
+        entries: Entries,
+        log: int,
+        means: Means,
+        verdict: Verdict,
     ) -> None:
         self._connection = connection
         self._entries = entries
         self._log = log
+        self._means = means
+        self._asserted = Asserted(means.vault, means.writers)
         self._tiles: dict[merkle.Tile, bytes] = {}
         row = connection.execute(sa.select(head).where(head.c.log == log)).one_or_none()
         self._size = row.size if row else 0
@@ -94,9 +114,7 @@ class _Audit:
         if row is None:
             self._verdict.problems.append(Problem(1, "the log has no head"))
 
-    def run(
-        self, checkpoints: Sequence[tuple[int, bytes]], progress: Callable[[int, int], None]
-    ) -> None:
+    def run(self, progress: Callable[[int, int], None]) -> None:
         verdict = self._verdict
         size, last_us = 0, 0
         while size < self._size:
@@ -117,7 +135,8 @@ class _Audit:
         # What follows from a fault that was found already would name another place for it.
         if verdict.ok:
             verdict.problems += self._counts(size, last_us)
-            verdict.problems += self._kept(size, checkpoints)
+            verdict.problems += self._kept(size, self._means.checkpoints)
+            verdict.problems += [Problem(*one) for one in self._asserted.at_end()]
         verdict.problems = sorted(verdict.problems, key=lambda one: one.position)[:PROBLEMS_MAX]
 
     def _rows(self, size: int) -> list[SuspectRow]:
@@ -132,8 +151,9 @@ class _Audit:
 
     def _check(self, rows: Sequence[SuspectRow], size: int, last_us: int) -> int:
         """Compare the columns and indexes of some entries with their bytes."""
-        events = {row.position: event_of(row.data) for row in rows}
-        voided = self._voided(event for event, _ in events.values() if event)
+        leaves = {row.position: self._means.leaf(row.data) for row in rows}
+        voided = self._voided(leaves.values())
+        self._asserted.look_up(rows)
         numbers = {n for row in rows for n in (row.type, *row.subjects)}
         names = self._entries.names(self._connection, numbers)
         indexed = self._indexed(rows[0].position, rows[-1].position, numbers)
@@ -141,16 +161,16 @@ class _Audit:
             if row.position != expected:
                 self._note(expected, "the entry is missing")
                 break
-            event, record_us = events[row.position]
-            if event is None:
+            leaf = leaves[row.position]
+            if leaf is None:
                 self._note(row.position, "the entry cannot be read")
                 continue
-            about = subjects_of(event) or voided.get(event.retracted.retracted_event_id, [])
+            about = leaf.subjects or voided.get(leaf.retracts, [])
             for wrong, what in (
-                (row.event_id != UUID(event.event_id).bytes, "the column of event ids"),
-                (row.record_us != record_us, "the column of record times"),
+                (row.event_id != UUID(leaf.event_id).bytes, "the column of event ids"),
+                (row.record_us != leaf.record_us, "the column of record times"),
                 (row.record_us < last_us, "the order of record times"),
-                (names.get(row.type) != kind_of(event), "the column of types"),
+                (names.get(row.type) != leaf.kind, "the column of types"),
                 ([names.get(n) for n in row.subjects] != about, "the column of subjects"),
                 (
                     any((n, row.position) not in indexed for n in row.subjects),
@@ -159,6 +179,9 @@ class _Audit:
             ):
                 if wrong:
                     self._note(row.position, f"{what} does not say what the entry says")
+            if leaf.entry is not None:
+                for what in self._asserted.faults(row, leaf.entry):
+                    self._note(row.position, what)
             last_us = row.record_us
         return last_us
 
@@ -167,19 +190,15 @@ class _Audit:
         if len(self._verdict.problems) < PROBLEMS_MAX:
             self._verdict.problems.append(Problem(position, what))
 
-    def _voided(self, events: Iterator[Event]) -> dict[str, list[str]]:
+    def _voided(self, leaves: Iterable[Leaf | None]) -> dict[str, list[str]]:
         """For each event that these retract, whom it is about."""
-        ids = {
-            event.retracted.retracted_event_id
-            for event in events
-            if event.WhichOneof("fact") == "retracted"
-        }
+        ids = {leaf.retracts for leaf in leaves if leaf and leaf.retracts}
         stored = self._entries.find_on(self._connection, [UUID(one).bytes for one in ids])
         found = {}
         for event_id, one in stored.items():
-            event, _ = event_of(one.data)
-            if event is not None:
-                found[str(UUID(bytes=event_id))] = subjects_of(event)
+            leaf = self._means.leaf(one.data)
+            if leaf is not None:
+                found[str(UUID(bytes=event_id))] = leaf.subjects
         return found
 
     def _indexed(self, first: int, last: int, numbers: set[int]) -> set[tuple[int, int]]:

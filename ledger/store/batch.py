@@ -1,12 +1,13 @@
 """What is to be appended together, and what becomes of it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBQuery, DCBQueryItem
 from eventsourcing.persistence import IntegrityError
 
 from ledger.store.entries import Stored, query_of
+from ledger.v1.event_pb2 import Event
 from ledger.v1.identity_pb2 import IdentifierAsserted
 from ledger.v1.ledger_service_pb2 import Precondition
 
@@ -15,9 +16,15 @@ IDENTIFIER = IdentifierAsserted.DESCRIPTOR.name
 
 @dataclass
 class LedgerEvent(DCBEvent):
-    """An event with an id. `data` is the event's bytes; the entry is sealed when it is appended."""
+    """An event with an id. `data` is the entry but for its record time."""
 
     event_id: bytes = b""
+    sealed: bytes | None = None
+    """Its personal fields, as SealedFields."""
+    event: Event | None = None
+    """The event as it came, to be compared with one that has its id."""
+    new_keys: Mapping[str, bytes] = field(default_factory=dict)
+    """By person, the keys that these are sealed under and that are not kept yet."""
 
 
 @dataclass
@@ -47,6 +54,10 @@ class EventIdTakenError(IntegrityError):
     def __init__(self, index: int) -> None:
         super().__init__(f"event {index} of the batch has an id that is taken")
         self.index = index
+
+
+class KeyOvertakenError(IntegrityError):
+    """Another process made another key for the same person at the same moment: seal again."""
 
 
 class ConditionFailedError(IntegrityError):

@@ -5,9 +5,11 @@ fsync, full_page_writes and synchronous_commit. Both are read back, not assumed.
 """
 
 import fcntl
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -22,6 +24,7 @@ BUSY_TIMEOUT_MS = 5_000
 # Pages of the write-ahead log after which the writer moves them into the database.
 WAL_PAGES_MAX = 4_000
 POOL_SIZE = 20
+KEYS = "LEDGER_KEYS"
 
 # PostgreSQL answers success, with this warning, to a COMMIT whose wait for a standby was cancelled.
 _NOT_REPLICATED = "canceling wait for synchronous replication"
@@ -61,6 +64,24 @@ class Database:
             else self.engine.execution_options(isolation_level="AUTOCOMMIT")
         )
         self._assert_durable()
+
+    def keys_file(self, given: Path | None) -> Path:
+        """Where the keys of this database are: the file given, one in a folder given, or beside it.
+
+        Raises StartupError for a database that has no folder of its own, where none is given.
+        """
+        given = given or (Path(found) if (found := os.environ.get(KEYS)) else None)
+        if given is None and self.is_sqlite:
+            return Path(f"{self.url.database}.keys")
+        if given is None:
+            raise StartupError(
+                f"say with --keys, or in {KEYS}, where the keys of this database are to be kept"
+            )
+        if not given.is_dir():
+            return given
+        where = str(Path(str(self.url.database)).absolute()) if self.is_sqlite else str(self.url)
+        name = Path(str(self.url.database)).name
+        return given / f"{name}-{sha256(where.encode()).hexdigest()[:12]}.keys"
 
     def lock_for_writing(self) -> None:
         """On SQLite, become the one writing process. Raises StartupError if another one is."""
@@ -153,6 +174,8 @@ class Database:
             # Gives back what a checkpoint has moved: otherwise every append would find it large.
             f"journal_size_limit={WAL_PAGES_MAX * 4096 // 2}",
             "cache_size=-65536",
+            # What tables showed of somebody who was erased is not left lying in free pages.
+            "secure_delete=ON",
         ):
             connection.execute(f"PRAGMA {pragma}").fetchall()
 

@@ -21,6 +21,7 @@ IN_MAX = 10_000
 TERMS_MAX = 200_000
 
 _NUMBER = Struct(">q")
+_STORED = (entry.c.position, entry.c.event_id, entry.c.record_us, entry.c.data, entry.c.sealed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Stored:
     event_id: bytes
     record_us: int
     data: bytes
+    sealed: bytes | None = None
+    """Its personal fields, as SealedFields; None: it has none."""
 
 
 def query_of(wanted: EventFilter) -> DCBQuery:
@@ -78,7 +81,9 @@ class Entries:
         """The first `limit` entries that match with after < position <= up_to."""
         with self._database.reading.connect() as connection:
             rows = self.select(connection, query, after, up_to, limit)
-        return [Stored(row.position, row.event_id, row.record_us, row.data) for row in rows]
+        return [
+            Stored(row.position, row.event_id, row.record_us, row.data, row.sealed) for row in rows
+        ]
 
     def find(self, event_ids: Collection[bytes]) -> dict[bytes, Stored]:
         """The entries with these event ids, as far as there are any."""
@@ -92,7 +97,6 @@ class Entries:
     def about(self, subjects: Collection[str], up_to: int) -> dict[str, list[Stored]]:
         """For each subject its entries with position <= up_to, in the order of the log."""
         found: dict[str, list[Stored]] = {name: [] for name in subjects}
-        columns = (entry.c.position, entry.c.event_id, entry.c.record_us, entry.c.data)
         joined = sa.join(
             entry_subject,
             entry,
@@ -104,7 +108,7 @@ class Entries:
             names = {number: name for name, number in self.numbers(connection, subjects).items()}
             for some in chunks(names):
                 rows = connection.execute(
-                    sa.select(entry_subject.c.subject, *columns)
+                    sa.select(entry_subject.c.subject, *_STORED)
                     .select_from(joined)
                     .where(
                         entry_subject.c.log == self._log,
@@ -205,9 +209,7 @@ class Entries:
         found: dict[bytes, Stored] = {}
         for some in chunks(event_ids):
             rows = connection.execute(
-                sa.select(
-                    entry.c.position, entry.c.event_id, entry.c.record_us, entry.c.data
-                ).where(entry.c.log == self._log, entry.c.event_id.in_(some))
+                sa.select(*_STORED).where(entry.c.log == self._log, entry.c.event_id.in_(some))
             )
             found |= {row.event_id: Stored(*row) for row in rows}
         return found

@@ -6,7 +6,7 @@ row, strictly rising. Nothing here is ever deleted or changed.
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from uuid import uuid4
@@ -22,12 +22,14 @@ from eventsourcing.dcb.api import (
 from eventsourcing.persistence import IntegrityError, ProgrammingError
 
 from ledger import merkle
-from ledger.entry import same, seal
+from ledger.entry import seal
+from ledger.keys.keyring import Keyring
 from ledger.store.batch import (
     Append,
     Appended,
     ConditionFailedError,
     EventIdTakenError,
+    KeyOvertakenError,
     LedgerEvent,
 )
 from ledger.store.database import Database
@@ -36,6 +38,7 @@ from ledger.store.logs import CUSTODY, find_or_make
 from ledger.store.reading import PAGE_MAX, POLL_S, Reading, Subscription
 from ledger.store.tables import entry, entry_subject, head, term
 from ledger.store.tree import Tree
+from ledger.store.vault import Vault
 
 EVENT_ID_SIZE = 16
 
@@ -57,6 +60,7 @@ class Log(DCBRecorder):
         self,
         database: Database,
         clock: Callable[[], int],
+        keyring: Keyring,
         name: str = CUSTODY,
         *,
         must_exist: bool = False,
@@ -70,6 +74,7 @@ class Log(DCBRecorder):
         self._id = find_or_make(database, name, must_exist=must_exist)
         self.entries = Entries(database, self._id)
         self.tree = Tree(database, self._id)
+        self.vault = Vault(database, self._id, keyring)
 
     @property
     def id(self) -> int:
@@ -96,13 +101,26 @@ class Log(DCBRecorder):
             try:
                 with self._database.writing() as connection:
                     outcomes, terms = self._write(connection, appends)
+            except KeyOvertakenError as overtaken:
+                self.tree.forget()
+                return [overtaken for _ in appends]
             except BaseException:
                 self.tree.forget()
                 raise
             self.entries.remember(terms)
         if terms:
+            self._note_saved(appends, outcomes)
             self.wake()
         return outcomes
+
+    def _note_saved(
+        self, appends: Sequence[Append], outcomes: Sequence[Appended | IntegrityError]
+    ) -> None:
+        for append, outcome in zip(appends, outcomes, strict=True):
+            if isinstance(outcome, Appended) and not append.validate_only:
+                for event, is_new in zip(append.events, outcome.new, strict=True):
+                    if is_new and isinstance(event, LedgerEvent):
+                        self.vault.note_saved(event.new_keys)
 
     def close_time(self, instant_us: int) -> None:
         """See to it that nothing is recorded at or before an instant any more.
@@ -210,18 +228,19 @@ class Log(DCBRecorder):
         fresh: dict[bytes, tuple[Stored, DCBEvent]] = {}
         for index, event in enumerate(append.events):
             # A plain event of the library has no id, and its bytes are kept as they are.
-            sealed = isinstance(event, LedgerEvent)
+            is_ours = isinstance(event, LedgerEvent)
             event_id = event.event_id if isinstance(event, LedgerEvent) else uuid4().bytes
             assert len(event_id) == EVENT_ID_SIZE  # noqa: S101
             earlier = group.by_id.get(event_id) or fresh.get(event_id)
             if stored := known.get(event_id) or (earlier and earlier[0]):
-                if not same(stored.data, event.data, stored.record_us):
+                if not self._is_same(stored, event):
                     raise EventIdTakenError(index)
                 placed.new.append(False)
             else:
-                data = seal(event.data, group.record_us) if sealed else event.data
+                data = seal(event.data, group.record_us) if is_ours else event.data
                 position = group.size + len(group.added) + len(fresh) + 1
-                stored = Stored(position, event_id, group.record_us, data)
+                sealed = event.sealed if isinstance(event, LedgerEvent) else None
+                stored = Stored(position, event_id, group.record_us, data, sealed)
                 fresh[event_id] = stored, event
                 placed.new.append(True)
             placed.entries.append(stored)
@@ -239,6 +258,14 @@ class Log(DCBRecorder):
             group.by_id |= fresh
             group.record_us += 1
         return placed
+
+    def _is_same(self, stored: Stored, event: DCBEvent) -> bool:
+        """Whether an entry holds this event: byte for byte as a rule, or in other bytes."""
+        if stored.data == seal(event.data, stored.record_us):
+            return True
+        if not isinstance(event, LedgerEvent) or event.event is None:
+            return False
+        return self.vault.is_same(stored, event.event)
 
     def _matches(
         self, connection: sa.Connection, condition: DCBAppendCondition, group: _Group
@@ -268,10 +295,12 @@ class Log(DCBRecorder):
                 "type": terms[event.type],
                 "subjects": pack(terms[name] for name in event.tags),
                 "data": stored.data,
+                "sealed": stored.sealed,
             }
             for stored, event in group.added
         ]
         connection.execute(sa.insert(entry), rows)
+        self.vault.save(connection, _new_keys(event for _, event in group.added))
         about = sorted(
             {(terms[name], one.position) for one, event in group.added for name in event.tags}
         )
@@ -290,6 +319,16 @@ class Log(DCBRecorder):
             )
         )
         return terms
+
+
+def _new_keys(events: Iterable[DCBEvent]) -> dict[str, bytes]:
+    """The keys that are kept with these events. Raises KeyOvertakenError where two differ."""
+    found: dict[str, bytes] = {}
+    for event in events:
+        for person_id, key in event.new_keys.items() if isinstance(event, LedgerEvent) else ():
+            if found.setdefault(person_id, key) != key:
+                raise KeyOvertakenError
+    return found
 
 
 def _is_meant(event: DCBEvent, query: DCBQuery) -> bool:

@@ -7,6 +7,12 @@ from ledger.store.database import Database
 from ledger.store.tables import head
 
 CUSTODY = "custody"
+ACCESS = "access"
+
+
+def access_name(name: str) -> str:
+    """The name of the access log that belongs to a custody log."""
+    return ACCESS if name == CUSTODY else f"{name}.{ACCESS}"
 
 
 def find_or_make(database: Database, name: str, *, must_exist: bool) -> int:

@@ -5,7 +5,7 @@ Rows are closed and added, never patched, so a size is a snapshot here too.
 
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -13,6 +13,7 @@ from ledger.store.database import Database
 from ledger.store.entries import chunks
 from ledger.store.generations import Generation
 from ledger.store.tables import IS_LONG, IS_SHORT, period
+from ledger.store.vault import Vault
 from projections.belief import HORIZON_US, OPEN, Belief, Membership
 
 BUCKETS = 256
@@ -24,12 +25,27 @@ _OPEN: sa.ColumnClause[int] = sa.literal_column(str(OPEN))
 Row = tuple[Any, ...]
 
 
-class Periods:
-    """The periods of one log."""
+class PlainRow(NamedTuple):
+    """A row of the table, its state in plain; the columns in the order of the table."""
 
-    def __init__(self, database: Database, log: int) -> None:
+    log: int
+    generation: int
+    population: str
+    valid_from: int
+    subject: str
+    known_from: int
+    valid_to: int
+    known_to: int
+    state: bytes
+
+
+class Periods:
+    """The periods of one log. On disk a state is sealed under the key of the person it is of."""
+
+    def __init__(self, database: Database, log: int, vault: Vault) -> None:
         self._database = database
         self._log = log
+        self._vault = vault
 
     def count(self, of: Generation, populations: Sequence[str], as_of_us: int, size: int) -> int:
         """How many belong to any of these populations."""
@@ -63,7 +79,7 @@ class Periods:
                 .order_by(found.c.subject)
                 .limit(limit)
             )
-            return [(subject, state) for subject, state in rows]
+            return self._opened(rows)
 
     def all(
         self, of: Generation, populations: Sequence[str], as_of_us: int, size: int
@@ -85,8 +101,10 @@ class Periods:
                 rows = sa.select(held.c.population, held.c.subject, held.c.state).order_by(
                     held.c.population, held.c.subject
                 )
-                for population, subject, state in connection.execute(rows):
-                    found.setdefault(population, []).append((subject, state))
+                held_by = list(connection.execute(rows))
+                opened = self._opened((row.subject, row.state) for row in held_by)
+                for row, one in zip(held_by, opened, strict=True):
+                    found.setdefault(row.population, []).append(one)
         return found
 
     def shared(
@@ -118,6 +136,22 @@ class Periods:
                 ).first()
             )
 
+    def ever(self, of: Generation, populations: Sequence[str], size: int) -> list[str]:
+        """Everybody who belonged to any of these at whatever time, as believed at a size."""
+        with self._database.reading.connect() as connection:
+            return list(
+                connection.execute(
+                    sa.select(period.c.subject)
+                    .distinct()
+                    .where(
+                        *self._of(of),
+                        period.c.population.in_(populations),
+                        period.c.known_from <= size,
+                        period.c.known_to > size,
+                    )
+                ).scalars()
+            )
+
     def believed(
         self, of: Generation, subject_ids: Sequence[str]
     ) -> dict[str, dict[Membership, int]]:
@@ -130,7 +164,7 @@ class Periods:
                         *self._of(of), period.c.subject.in_(some), period.c.known_to == _OPEN
                     )
                 )
-                for row in rows:
+                for row in self._plain(list(rows)):
                     membership = Membership(row.population, row.valid_from, row.valid_to, row.state)
                     found.setdefault(row.subject, {})[membership] = row.known_from
         return found
@@ -144,8 +178,16 @@ class Periods:
             dict(zip(names, self.row(of, subject_id, one), strict=True))
             for subject_id, one in beliefs
         ]
+        closed = self._vault.close_states((row["subject"], row["state"]) for row in rows)
+        for row, state in zip(rows, closed, strict=True):
+            row["state"] = state
         if rows:
             connection.execute(sa.insert(period), rows)
+
+    def remove(self, connection: sa.Connection, of: Generation, subject_ids: Sequence[str]) -> None:
+        """Take out everything that tables show of subjects, at whatever size."""
+        for some in chunks(subject_ids):
+            connection.execute(sa.delete(period).where(*self._of(of), period.c.subject.in_(some)))
 
     def close(
         self, connection: sa.Connection, of: Generation, beliefs: Iterable[tuple[str, Belief]]
@@ -176,7 +218,7 @@ class Periods:
             )
 
     def row(self, of: Generation, subject_id: str, belief: Belief) -> Row:
-        """A belief as its row, in the order of the columns."""
+        """A belief as its row, in the order of the columns, its state in plain."""
         membership = belief.membership
         return (
             self._log,
@@ -190,11 +232,13 @@ class Periods:
             membership.state,
         )
 
-    def rows(self, connection: sa.Connection, of: Generation) -> Iterator[sa.Row[Any]]:
-        """Every row that a connection in a transaction sees."""
-        yield from connection.execute(
+    def rows(self, connection: sa.Connection, of: Generation) -> Iterator[PlainRow]:
+        """Every row that a connection in a transaction sees, its state in plain."""
+        found = connection.execute(
             sa.select(period).where(*self._of(of)), execution_options={"yield_per": READ_MAX}
         )
+        for some in found.partitions():
+            yield from self._plain(some)
 
     def digests(self, of: Generation, size: int) -> list[bytes]:
         """One SHA-256 for each bucket of subjects, over what was believed up to a size.
@@ -230,6 +274,18 @@ class Periods:
             IS_SHORT,
         )
         return sa.union_all(ended, columns.where(IS_LONG, period.c.valid_to > as_of_us))
+
+    def _opened(self, rows: Iterable[Any]) -> list[tuple[str, bytes]]:
+        """(subject id, state in plain) of (subject id, state)."""
+        kept = [(subject, state) for subject, state in rows]
+        states = self._vault.open_states(kept)
+        return [(subject, state) for (subject, _), state in zip(kept, states, strict=True)]
+
+    def _plain(self, rows: Sequence[sa.Row[Any]]) -> Iterator[PlainRow]:
+        """Rows of the table with their states in plain."""
+        states = self._vault.open_states((row.subject, row.state) for row in rows)
+        for row, state in zip(rows, states, strict=True):
+            yield PlainRow._make((*row[:-1], state))
 
     def _of(self, of: Generation) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
         return period.c.log == self._log, period.c.generation == of.number

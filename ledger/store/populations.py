@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from ledger.errors import LedgerError, MistakeError
 from ledger.store.database import Database
+from ledger.store.erasure import beside, erased_between
 from ledger.store.generations import ALL_DONE, Generation, Generations, State
 from ledger.store.log import Log
 from ledger.store.periods import Periods, Row
@@ -58,7 +59,7 @@ class Populations:
         }
         self._moved = threading.Condition()
         self.generations = Generations(database, log.id)
-        self.periods = Periods(database, log.id)
+        self.periods = Periods(database, log.id, log.vault)
 
     def prepare(self, progress: Progress = lambda _done, _total: None) -> None:
         """See to it that every projection has live tables of its version; rebuild where not."""
@@ -181,23 +182,32 @@ class Populations:
     def _advance(self, of: Sequence[Generation], after: int, up_to: int) -> None:
         """Take the entries up to a position into account, unless another process has done so."""
         touched = self._log.entries.subjects_between(after, up_to)
-        revised: list[tuple[Generation, list[Revised], list[Revised]]] = []
+        erased = erased_between(self._log, after, up_to)
+        self._log.vault.destroy(erased)
+        # What tables show of somebody who was erased, or was named beside her, is made anew at
+        # every size: the texts about both are gone.
+        remade = beside(self._log, erased, up_to)
+        touched |= remade
+        revised: list[tuple[Generation, list[str], list[Revised], list[Revised]]] = []
         for kind, tables in self._by_subject(of).items():
             ids = [name.partition(":")[2] for name in touched if name.startswith(f"{kind}:")]
-            found = records(self._log.entries, kind, ids, up_to)
+            found = records(self._log, kind, ids, up_to)
+            anew = {one for one, record in found.items() if remade and remade & record.names}
             for one in tables:
                 believed = self.periods.believed(one, list(found))
                 closed: list[Revised] = []
                 added: list[Revised] = []
                 for subject_id, record in found.items():
-                    known = believed.get(subject_id, {})
-                    gone, come = revise(self._projections[one.projection], record, after, known)
+                    known = {} if subject_id in anew else believed.get(subject_id, {})
+                    since = 0 if subject_id in anew else after
+                    gone, come = revise(self._projections[one.projection], record, since, known)
                     closed += ((subject_id, belief) for belief in gone)
                     added += ((subject_id, belief) for belief in come)
-                revised.append((one, closed, added))
+                revised.append((one, sorted(anew), closed, added))
         with self._database.writing() as connection:
-            for one, closed, added in revised:
+            for one, anew_ids, closed, added in revised:
                 if self.generations.advance(connection, one, up_to):
+                    self.periods.remove(connection, one, anew_ids)
                     self.periods.close(connection, one, closed)
                     self.periods.add(connection, one, added)
 
@@ -234,7 +244,7 @@ class Populations:
         while some := self._log.entries.subjects(projection.subject, done, REBUILD_SUBJECTS_MAX):
             done = some[-1][0]
             ids = [name.partition(":")[2] for _, name in some]
-            found = records(self._log.entries, projection.subject, ids, of.position)
+            found = records(self._log, projection.subject, ids, of.position)
             yield done, [found[one] for one in ids]
 
     def _live(self, name: str) -> Generation:

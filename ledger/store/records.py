@@ -6,7 +6,7 @@ them: which of them are hers depends on what was known, and the fold says it.
 
 from collections.abc import Iterable, Sequence
 
-from ledger.store.entries import Entries
+from ledger.store.log import Log
 from ledger.v1.event_pb2 import Entry
 from projections.belief import SubjectEntries
 from projections.sameness import linked_ids
@@ -16,33 +16,33 @@ PERSON = "person"
 Read = dict[str, list[tuple[int, Entry]]]
 
 
-def records(
-    entries: Entries, kind: str, ids: Iterable[str], up_to: int
-) -> dict[str, SubjectEntries]:
+def records(log: Log, kind: str, ids: Iterable[str], up_to: int) -> dict[str, SubjectEntries]:
     """The records of these subjects and of everybody ever linked with them, as known at a size.
 
     Those asked for come first, in their order.
     """
-    read = read_linked(entries, kind, list(dict.fromkeys(ids)), up_to)
-    return {one: SubjectEntries(one, of_all(one, read)) for one in read}
+    read = read_linked(log, kind, list(dict.fromkeys(ids)), up_to)
+    return {one: SubjectEntries(one, of_all(one, read), log.vault.blinded) for one in read}
 
 
-def read_linked(entries: Entries, kind: str, ids: Sequence[str], up_to: int) -> Read:
+def read_linked(log: Log, kind: str, ids: Sequence[str], up_to: int) -> Read:
     """The entries about each of these subjects, and of everybody ever linked with them."""
-    read = _read(entries, kind, ids, up_to)
+    read = _read(log, kind, ids, up_to)
     if kind == PERSON:
         fresh = _linked(read) - read.keys()
         while fresh:
-            read |= _read(entries, kind, sorted(fresh), up_to)
+            read |= _read(log, kind, sorted(fresh), up_to)
             fresh = _linked(read) - read.keys()
     return read
 
 
-def _read(entries: Entries, kind: str, ids: Sequence[str], up_to: int) -> Read:
+def _read(log: Log, kind: str, ids: Sequence[str], up_to: int) -> Read:
     names = {f"{kind}:{one}": one for one in ids}
+    found = log.entries.about(names, up_to)
+    log.vault.look_up(one for stored in found.values() for one in stored)
     return {
-        names[name]: [(one.position, Entry.FromString(one.data)) for one in stored]
-        for name, stored in entries.about(names, up_to).items()
+        names[name]: [(one.position, log.vault.opened(one)) for one in stored]
+        for name, stored in found.items()
     }
 
 

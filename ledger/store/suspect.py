@@ -7,8 +7,11 @@ from uuid import UUID
 
 from google.protobuf.message import DecodeError
 
+from ledger.entry import access_subjects, kind_of
 from ledger.store.entries import unpack
-from ledger.v1.event_pb2 import Entry, Event
+from ledger.v1.access_pb2 import Access, AccessEntry
+from ledger.v1.event_pb2 import Entry
+from projections.subjects import subjects_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,21 @@ class SuspectRow:
     type: int
     subjects: list[int]
     data: bytes
+    sealed: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """What the bytes of an entry say, as far as the columns and indexes repeat it."""
+
+    event_id: str
+    kind: str
+    subjects: list[str]
+    record_us: int
+    retracts: str = ""
+    """The event that it retracts: it is about whom that is about."""
+    entry: Entry | None = None
+    """Of the custody log, the entry itself."""
 
 
 def suspect_row(row: Any) -> SuspectRow:
@@ -32,6 +50,7 @@ def suspect_row(row: Any) -> SuspectRow:
         row.type if isinstance(row.type, int) else -1,
         numbers_of(row.subjects),
         row.data if isinstance(row.data, bytes) else b"",
+        row.sealed if isinstance(row.sealed, bytes) or row.sealed is None else b"",
     )
 
 
@@ -45,13 +64,35 @@ def numbers_of(packed: object) -> list[int]:
         return [-1]
 
 
-def event_of(data: bytes) -> tuple[Event | None, int]:
-    """The event in the bytes of an entry and its record time; None: they cannot be read."""
+def custody_leaf(data: bytes) -> Leaf | None:
+    """What the bytes of an entry of the custody log say; None: they cannot be read."""
     try:
         made = Entry.FromString(data)
         UUID(made.event.event_id)
     except (DecodeError, ValueError):
-        return None, 0
+        return None
     if made.event.WhichOneof("fact") is None:
-        return None, 0
-    return made.event, made.record_time.ToMicroseconds()
+        return None
+    return Leaf(
+        made.event.event_id,
+        kind_of(made.event),
+        subjects_of(made.event),
+        made.record_time.ToMicroseconds(),
+        made.event.retracted.retracted_event_id,
+        made,
+    )
+
+
+def access_leaf(data: bytes) -> Leaf | None:
+    """What the bytes of an entry of the access log say; None: they cannot be read."""
+    try:
+        made = AccessEntry.FromString(data)
+        UUID(made.access.access_id)
+    except (DecodeError, ValueError):
+        return None
+    return Leaf(
+        made.access.access_id,
+        Access.DESCRIPTOR.name,
+        access_subjects(made.access),
+        made.record_time.ToMicroseconds(),
+    )

@@ -1,7 +1,9 @@
 """The tables. `log` is the first column of every key, so that one database keeps several logs.
 
 Written once and never changed: `term`, `entry`, `entry_subject`. Moved along by each append: `head`
-and the tiles at the right edge. Disposable, made from the others: `generation` and `period`.
+and the tiles at the right edge. Disposable, made from the others: `generation` and `period`. Keys
+are wrapped anew, and emptied by an erasure: `person_key`.
+
 Instants are microseconds since 1970-01-01 UTC. No sequences, triggers or types of one database.
 """
 
@@ -45,8 +47,22 @@ entry = sa.Table(
     sa.Column("type", sa.BigInteger, nullable=False),
     sa.Column("subjects", sa.LargeBinary, nullable=False),
     sa.Column("data", sa.LargeBinary, nullable=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=True),
     sa.UniqueConstraint("log", "event_id"),
-    comment="The log. `data` is the leaf; the other columns repeat it, to be found by.",
+    comment="The log. `data` is the leaf; the columns before repeat it, to be found by. `sealed`: "
+    "its personal fields, as SealedFields.",
+)
+
+person_key = sa.Table(
+    "person_key",
+    metadata,
+    sa.Column("log", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("person", NAME, primary_key=True),
+    sa.Column("wrapping", sa.BigInteger, nullable=False),
+    sa.Column("wrapped", sa.LargeBinary, nullable=True),
+    comment="The key that each person's fields are sealed under, wrapped by a key that is kept "
+    "elsewhere. Without one: it was destroyed.",
+    sqlite_with_rowid=False,
 )
 
 entry_subject = sa.Table(

@@ -24,12 +24,16 @@ _sym_db = _symbol_database.Default()
 
 from ledger.v1 import _validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from ledger.v1 import access_pb2 as ledger_dot_v1_dot_access__pb2
 from ledger.v1 import basis_pb2 as ledger_dot_v1_dot_basis__pb2
+from ledger.v1 import event_pb2 as ledger_dot_v1_dot_event__pb2
+from ledger.v1 import ledger_service_pb2 as ledger_dot_v1_dot_ledger__service__pb2
+from ledger.v1 import options_pb2 as ledger_dot_v1_dot_options__pb2
 from ledger.v1 import oversight_pb2 as ledger_dot_v1_dot_oversight__pb2
 from ledger.v1 import rules_pb2 as ledger_dot_v1_dot_rules__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dledger/v1/audit_service.proto\x12\tledger.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15ledger/v1/basis.proto\x1a\x19ledger/v1/oversight.proto\x1a\x15ledger/v1/rules.proto\"Y\n\nCheckpoint\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x0c\n\x04root\x18\x02 \x01(\x0c\x12/\n\x0brecord_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"B\n\x14GetCheckpointRequest\x12!\n\x04size\x18\x01 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0fH\x00\x88\x01\x01\x42\x07\n\x05_size\"B\n\x15GetCheckpointResponse\x12)\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x15.ledger.v1.Checkpoint\"\x9b\x01\n\x18GetInclusionProofRequest\x12$\n\x08position\x18\x01 \x01(\x04\x42\x10\xbaH\r2\x0b\x18\xff\xff\xff\xff\xff\xff\xff\x0f(\x01H\x00\x12\x1d\n\x08\x65vent_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xa8\xbb\x18\x01H\x00\x12!\n\x04size\x18\x03 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0fH\x01\x88\x01\x01\x42\x0e\n\x05\x65ntry\x12\x05\xbaH\x02\x08\x01\x42\x07\n\x05_size\"\x85\x01\n\x19GetInclusionProofResponse\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x13\n\x0b\x65ntry_bytes\x18\x02 \x01(\x0c\x12\x16\n\x0einclusion_path\x18\x03 \x03(\x0c\x12)\n\ncheckpoint\x18\x04 \x01(\x0b\x32\x15.ledger.v1.Checkpoint\"z\n\x1aGetConsistencyProofRequest\x12\"\n\nfirst_size\x18\x01 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0f\x12(\n\x0bsecond_size\x18\x02 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0fH\x00\x88\x01\x01\x42\x0e\n\x0c_second_size\"^\n\x1bGetConsistencyProofResponse\x12\x18\n\x10\x63onsistency_path\x18\x01 \x03(\x0c\x12%\n\x06second\x18\x02 \x01(\x0b\x32\x15.ledger.v1.Checkpoint\"4\n\x15VerifyCitationRequest\x12\x1b\n\x08\x65vent_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xa8\xbb\x18\x01\"\xf4\x01\n\x16VerifyCitationResponse\x12%\n\x08recorded\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Citation\x12\'\n\nrecomputed\x18\x02 \x01(\x0b\x32\x13.ledger.v1.Citation\x12\x12\n\nreproduced\x18\x03 \x01(\x08\x12 \n\x03now\x18\x04 \x01(\x0b\x32\x13.ledger.v1.Citation\x12\x1a\n\x12\x65ntered_person_ids\x18\x05 \x03(\t\x12\x17\n\x0fleft_person_ids\x18\x06 \x03(\t\x12\x1f\n\x05stamp\x18\x07 \x01(\x0b\x32\x10.ledger.v1.Stamp2\xff\x02\n\x0c\x41uditService\x12R\n\rGetCheckpoint\x12\x1f.ledger.v1.GetCheckpointRequest\x1a .ledger.v1.GetCheckpointResponse\x12^\n\x11GetInclusionProof\x12#.ledger.v1.GetInclusionProofRequest\x1a$.ledger.v1.GetInclusionProofResponse\x12\x64\n\x13GetConsistencyProof\x12%.ledger.v1.GetConsistencyProofRequest\x1a&.ledger.v1.GetConsistencyProofResponse\x12U\n\x0eVerifyCitation\x12 .ledger.v1.VerifyCitationRequest\x1a!.ledger.v1.VerifyCitationResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dledger/v1/audit_service.proto\x12\tledger.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16ledger/v1/access.proto\x1a\x15ledger/v1/basis.proto\x1a\x15ledger/v1/event.proto\x1a\x1eledger/v1/ledger_service.proto\x1a\x17ledger/v1/options.proto\x1a\x19ledger/v1/oversight.proto\x1a\x15ledger/v1/rules.proto\"Y\n\nCheckpoint\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x0c\n\x04root\x18\x02 \x01(\x0c\x12/\n\x0brecord_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"m\n\x14GetCheckpointRequest\x12!\n\x04size\x18\x01 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0fH\x00\x88\x01\x01\x12)\n\x03log\x18\x02 \x01(\x0e\x32\x12.ledger.v1.LogNameB\x08\xbaH\x05\x82\x01\x02\x10\x01\x42\x07\n\x05_size\"B\n\x15GetCheckpointResponse\x12)\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x15.ledger.v1.Checkpoint\"\xc6\x01\n\x18GetInclusionProofRequest\x12$\n\x08position\x18\x01 \x01(\x04\x42\x10\xbaH\r2\x0b\x18\xff\xff\xff\xff\xff\xff\xff\x0f(\x01H\x00\x12\x1d\n\x08\x65vent_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xa8\xbb\x18\x01H\x00\x12!\n\x04size\x18\x03 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0fH\x01\x88\x01\x01\x12)\n\x03log\x18\x04 \x01(\x0e\x32\x12.ledger.v1.LogNameB\x08\xbaH\x05\x82\x01\x02\x10\x01\x42\x0e\n\x05\x65ntry\x12\x05\xbaH\x02\x08\x01\x42\x07\n\x05_size\"\x85\x01\n\x19GetInclusionProofResponse\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x13\n\x0b\x65ntry_bytes\x18\x02 \x01(\x0c\x12\x16\n\x0einclusion_path\x18\x03 \x03(\x0c\x12)\n\ncheckpoint\x18\x04 \x01(\x0b\x32\x15.ledger.v1.Checkpoint\"\xa5\x01\n\x1aGetConsistencyProofRequest\x12\"\n\nfirst_size\x18\x01 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0f\x12(\n\x0bsecond_size\x18\x02 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0fH\x00\x88\x01\x01\x12)\n\x03log\x18\x03 \x01(\x0e\x32\x12.ledger.v1.LogNameB\x08\xbaH\x05\x82\x01\x02\x10\x01\x42\x0e\n\x0c_second_size\"^\n\x1bGetConsistencyProofResponse\x12\x18\n\x10\x63onsistency_path\x18\x01 \x03(\x0c\x12%\n\x06second\x18\x02 \x01(\x0b\x32\x15.ledger.v1.Checkpoint\"4\n\x15VerifyCitationRequest\x12\x1b\n\x08\x65vent_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xa8\xbb\x18\x01\"\x8c\x02\n\x16VerifyCitationResponse\x12%\n\x08recorded\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Citation\x12\'\n\nrecomputed\x18\x02 \x01(\x0b\x32\x13.ledger.v1.Citation\x12\x12\n\nreproduced\x18\x03 \x01(\x08\x12 \n\x03now\x18\x04 \x01(\x0b\x32\x13.ledger.v1.Citation\x12&\n\x12\x65ntered_person_ids\x18\x05 \x03(\tB\n\x8a\xb5\x18\x06person\x12#\n\x0fleft_person_ids\x18\x06 \x03(\tB\n\x8a\xb5\x18\x06person\x12\x1f\n\x05stamp\x18\x07 \x01(\x0b\x32\x10.ledger.v1.Stamp\"\x9c\x02\n\x13ListAccessesRequest\x12)\n\tperson_id\x18\x01 \x01(\tB\x16\xbaH\tr\x04\xa8\xbb\x18\x01\xd8\x01\x01\x8a\xb5\x18\x06person\x12.\n\nsince_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x62\x65\x66ore_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x06\x61gency\x18\x04 \x01(\tB\n\x92\xb5\x18\x06\x61gency\x12\x19\n\x08\x61\x63tor_id\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1a\n\tpage_size\x18\x06 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12&\n\x0e\x61\x66ter_position\x18\x07 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0f\"\x80\x01\n\x14ListAccessesResponse\x12+\n\x08\x61\x63\x63\x65sses\x18\x01 \x03(\x0b\x32\x19.ledger.v1.RecordedAccess\x12\x10\n\x08has_more\x18\x02 \x01(\x08\x12)\n\ncheckpoint\x18\x03 \x01(\x0b\x32\x15.ledger.v1.Checkpoint\"\x96\x01\n\x13\x45xportEventsRequest\x12&\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x16.ledger.v1.EventFilter\x12/\n\x04kind\x18\x02 \x01(\x0e\x32\x15.ledger.v1.ExportKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12&\n\x0e\x61\x66ter_position\x18\x03 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0f\"|\n\x14\x45xportEventsResponse\x12 \n\x06\x65vents\x18\x01 \x03(\x0b\x32\x10.ledger.v1.Event\x12\x17\n\x0fredacted_fields\x18\x02 \x03(\t\x12)\n\ncheckpoint\x18\x03 \x01(\x0b\x32\x15.ledger.v1.Checkpoint*N\n\x07LogName\x12\x18\n\x14LOG_NAME_UNSPECIFIED\x10\x00\x12\x14\n\x10LOG_NAME_CUSTODY\x10\x01\x12\x13\n\x0fLOG_NAME_ACCESS\x10\x02*[\n\nExportKind\x12\x1b\n\x17\x45XPORT_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45XPORT_KIND_PUBLIC\x10\x01\x12\x18\n\x14\x45XPORT_KIND_RESEARCH\x10\x02\x32\xf8\x04\n\x0c\x41uditService\x12\x61\n\rGetCheckpoint\x12\x1f.ledger.v1.GetCheckpointRequest\x1a .ledger.v1.GetCheckpointResponse\"\r\xd2\xb5\x18\t\n\x07\x01\x02\x03\x04\x05\x06\x07\x12m\n\x11GetInclusionProof\x12#.ledger.v1.GetInclusionProofRequest\x1a$.ledger.v1.GetInclusionProofResponse\"\r\xd2\xb5\x18\t\n\x05\x01\x02\x03\x04\x05\x10\x01\x12s\n\x13GetConsistencyProof\x12%.ledger.v1.GetConsistencyProofRequest\x1a&.ledger.v1.GetConsistencyProofResponse\"\r\xd2\xb5\x18\t\n\x07\x01\x02\x03\x04\x05\x06\x07\x12\x64\n\x0eVerifyCitation\x12 .ledger.v1.VerifyCitationRequest\x1a!.ledger.v1.VerifyCitationResponse\"\r\xd2\xb5\x18\t\n\x03\x02\x04\x05\x10\x01 \x01\x12[\n\x0cListAccesses\x12\x1e.ledger.v1.ListAccessesRequest\x1a\x1f.ledger.v1.ListAccessesResponse\"\n\xd2\xb5\x18\x06\n\x02\x02\x05\x10\x01\x12^\n\x0c\x45xportEvents\x12\x1e.ledger.v1.ExportEventsRequest\x1a\x1f.ledger.v1.ExportEventsResponse\"\x0b\xd2\xb5\x18\x07\n\x03\x02\x04\x05\x10\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,6 +42,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GETCHECKPOINTREQUEST'].fields_by_name['size']._loaded_options = None
   _globals['_GETCHECKPOINTREQUEST'].fields_by_name['size']._serialized_options = b'\272H\0132\t\030\377\377\377\377\377\377\377\017'
+  _globals['_GETCHECKPOINTREQUEST'].fields_by_name['log']._loaded_options = None
+  _globals['_GETCHECKPOINTREQUEST'].fields_by_name['log']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_GETINCLUSIONPROOFREQUEST'].oneofs_by_name['entry']._loaded_options = None
   _globals['_GETINCLUSIONPROOFREQUEST'].oneofs_by_name['entry']._serialized_options = b'\272H\002\010\001'
   _globals['_GETINCLUSIONPROOFREQUEST'].fields_by_name['position']._loaded_options = None
@@ -46,30 +52,76 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETINCLUSIONPROOFREQUEST'].fields_by_name['event_id']._serialized_options = b'\272H\006r\004\250\273\030\001'
   _globals['_GETINCLUSIONPROOFREQUEST'].fields_by_name['size']._loaded_options = None
   _globals['_GETINCLUSIONPROOFREQUEST'].fields_by_name['size']._serialized_options = b'\272H\0132\t\030\377\377\377\377\377\377\377\017'
+  _globals['_GETINCLUSIONPROOFREQUEST'].fields_by_name['log']._loaded_options = None
+  _globals['_GETINCLUSIONPROOFREQUEST'].fields_by_name['log']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_GETCONSISTENCYPROOFREQUEST'].fields_by_name['first_size']._loaded_options = None
   _globals['_GETCONSISTENCYPROOFREQUEST'].fields_by_name['first_size']._serialized_options = b'\272H\0132\t\030\377\377\377\377\377\377\377\017'
   _globals['_GETCONSISTENCYPROOFREQUEST'].fields_by_name['second_size']._loaded_options = None
   _globals['_GETCONSISTENCYPROOFREQUEST'].fields_by_name['second_size']._serialized_options = b'\272H\0132\t\030\377\377\377\377\377\377\377\017'
+  _globals['_GETCONSISTENCYPROOFREQUEST'].fields_by_name['log']._loaded_options = None
+  _globals['_GETCONSISTENCYPROOFREQUEST'].fields_by_name['log']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_VERIFYCITATIONREQUEST'].fields_by_name['event_id']._loaded_options = None
   _globals['_VERIFYCITATIONREQUEST'].fields_by_name['event_id']._serialized_options = b'\272H\006r\004\250\273\030\001'
-  _globals['_CHECKPOINT']._serialized_start=179
-  _globals['_CHECKPOINT']._serialized_end=268
-  _globals['_GETCHECKPOINTREQUEST']._serialized_start=270
-  _globals['_GETCHECKPOINTREQUEST']._serialized_end=336
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=338
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=404
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=407
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=562
-  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_start=565
-  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_end=698
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=700
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=822
-  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_start=824
-  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_end=918
-  _globals['_VERIFYCITATIONREQUEST']._serialized_start=920
-  _globals['_VERIFYCITATIONREQUEST']._serialized_end=972
-  _globals['_VERIFYCITATIONRESPONSE']._serialized_start=975
-  _globals['_VERIFYCITATIONRESPONSE']._serialized_end=1219
-  _globals['_AUDITSERVICE']._serialized_start=1222
-  _globals['_AUDITSERVICE']._serialized_end=1605
+  _globals['_VERIFYCITATIONRESPONSE'].fields_by_name['entered_person_ids']._loaded_options = None
+  _globals['_VERIFYCITATIONRESPONSE'].fields_by_name['entered_person_ids']._serialized_options = b'\212\265\030\006person'
+  _globals['_VERIFYCITATIONRESPONSE'].fields_by_name['left_person_ids']._loaded_options = None
+  _globals['_VERIFYCITATIONRESPONSE'].fields_by_name['left_person_ids']._serialized_options = b'\212\265\030\006person'
+  _globals['_LISTACCESSESREQUEST'].fields_by_name['person_id']._loaded_options = None
+  _globals['_LISTACCESSESREQUEST'].fields_by_name['person_id']._serialized_options = b'\272H\tr\004\250\273\030\001\330\001\001\212\265\030\006person'
+  _globals['_LISTACCESSESREQUEST'].fields_by_name['agency']._loaded_options = None
+  _globals['_LISTACCESSESREQUEST'].fields_by_name['agency']._serialized_options = b'\222\265\030\006agency'
+  _globals['_LISTACCESSESREQUEST'].fields_by_name['actor_id']._loaded_options = None
+  _globals['_LISTACCESSESREQUEST'].fields_by_name['actor_id']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_LISTACCESSESREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTACCESSESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_LISTACCESSESREQUEST'].fields_by_name['after_position']._loaded_options = None
+  _globals['_LISTACCESSESREQUEST'].fields_by_name['after_position']._serialized_options = b'\272H\0132\t\030\377\377\377\377\377\377\377\017'
+  _globals['_EXPORTEVENTSREQUEST'].fields_by_name['kind']._loaded_options = None
+  _globals['_EXPORTEVENTSREQUEST'].fields_by_name['kind']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_EXPORTEVENTSREQUEST'].fields_by_name['after_position']._loaded_options = None
+  _globals['_EXPORTEVENTSREQUEST'].fields_by_name['after_position']._serialized_options = b'\272H\0132\t\030\377\377\377\377\377\377\377\017'
+  _globals['_AUDITSERVICE'].methods_by_name['GetCheckpoint']._loaded_options = None
+  _globals['_AUDITSERVICE'].methods_by_name['GetCheckpoint']._serialized_options = b'\322\265\030\t\n\007\001\002\003\004\005\006\007'
+  _globals['_AUDITSERVICE'].methods_by_name['GetInclusionProof']._loaded_options = None
+  _globals['_AUDITSERVICE'].methods_by_name['GetInclusionProof']._serialized_options = b'\322\265\030\t\n\005\001\002\003\004\005\020\001'
+  _globals['_AUDITSERVICE'].methods_by_name['GetConsistencyProof']._loaded_options = None
+  _globals['_AUDITSERVICE'].methods_by_name['GetConsistencyProof']._serialized_options = b'\322\265\030\t\n\007\001\002\003\004\005\006\007'
+  _globals['_AUDITSERVICE'].methods_by_name['VerifyCitation']._loaded_options = None
+  _globals['_AUDITSERVICE'].methods_by_name['VerifyCitation']._serialized_options = b'\322\265\030\t\n\003\002\004\005\020\001 \001'
+  _globals['_AUDITSERVICE'].methods_by_name['ListAccesses']._loaded_options = None
+  _globals['_AUDITSERVICE'].methods_by_name['ListAccesses']._serialized_options = b'\322\265\030\006\n\002\002\005\020\001'
+  _globals['_AUDITSERVICE'].methods_by_name['ExportEvents']._loaded_options = None
+  _globals['_AUDITSERVICE'].methods_by_name['ExportEvents']._serialized_options = b'\322\265\030\007\n\003\002\004\005\020\001'
+  _globals['_LOGNAME']._serialized_start=2176
+  _globals['_LOGNAME']._serialized_end=2254
+  _globals['_EXPORTKIND']._serialized_start=2256
+  _globals['_EXPORTKIND']._serialized_end=2347
+  _globals['_CHECKPOINT']._serialized_start=283
+  _globals['_CHECKPOINT']._serialized_end=372
+  _globals['_GETCHECKPOINTREQUEST']._serialized_start=374
+  _globals['_GETCHECKPOINTREQUEST']._serialized_end=483
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=485
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=551
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=554
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=752
+  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_start=755
+  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_end=888
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=891
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=1056
+  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_start=1058
+  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_end=1152
+  _globals['_VERIFYCITATIONREQUEST']._serialized_start=1154
+  _globals['_VERIFYCITATIONREQUEST']._serialized_end=1206
+  _globals['_VERIFYCITATIONRESPONSE']._serialized_start=1209
+  _globals['_VERIFYCITATIONRESPONSE']._serialized_end=1477
+  _globals['_LISTACCESSESREQUEST']._serialized_start=1480
+  _globals['_LISTACCESSESREQUEST']._serialized_end=1764
+  _globals['_LISTACCESSESRESPONSE']._serialized_start=1767
+  _globals['_LISTACCESSESRESPONSE']._serialized_end=1895
+  _globals['_EXPORTEVENTSREQUEST']._serialized_start=1898
+  _globals['_EXPORTEVENTSREQUEST']._serialized_end=2048
+  _globals['_EXPORTEVENTSRESPONSE']._serialized_start=2050
+  _globals['_EXPORTEVENTSRESPONSE']._serialized_end=2174
+  _globals['_AUDITSERVICE']._serialized_start=2350
+  _globals['_AUDITSERVICE']._serialized_end=2982
 # @@protoc_insertion_point(module_scope)

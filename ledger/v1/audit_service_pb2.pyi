@@ -8,7 +8,11 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ledger.v1 import access_pb2 as _access_pb2
 from ledger.v1 import basis_pb2 as _basis_pb2
+from ledger.v1 import event_pb2 as _event_pb2
+from ledger.v1 import ledger_service_pb2 as _ledger_service_pb2
 from ledger.v1 import oversight_pb2 as _oversight_pb2
 import builtins as _builtins
 import sys
@@ -21,9 +25,61 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _LogName:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LogNameEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogName.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LOG_NAME_UNSPECIFIED: _LogName.ValueType  # 0
+    """The custody log."""
+    LOG_NAME_CUSTODY: _LogName.ValueType  # 1
+    """The custody log, said."""
+    LOG_NAME_ACCESS: _LogName.ValueType  # 2
+    """The access log."""
+
+class LogName(_LogName, metaclass=_LogNameEnumTypeWrapper):
+    """Which log is meant."""
+
+LOG_NAME_UNSPECIFIED: LogName.ValueType  # 0
+"""The custody log."""
+LOG_NAME_CUSTODY: LogName.ValueType  # 1
+"""The custody log, said."""
+LOG_NAME_ACCESS: LogName.ValueType  # 2
+"""The access log."""
+Global___LogName: _TypeAlias = LogName  # noqa: Y015
+
+class _ExportKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ExportKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExportKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EXPORT_KIND_UNSPECIFIED: _ExportKind.ValueType  # 0
+    """Not stated; refused."""
+    EXPORT_KIND_PUBLIC: _ExportKind.ValueType  # 1
+    """For release to the public (5 U.S.C. 552(b)(6)): every personal field is left out, and persons have
+    pseudonyms of this export.
+    """
+    EXPORT_KIND_RESEARCH: _ExportKind.ValueType  # 2
+    """For research: personal fields are left out, made coarse or given pseudonyms, as the words say."""
+
+class ExportKind(_ExportKind, metaclass=_ExportKindEnumTypeWrapper):
+    """For whom an export is made."""
+
+EXPORT_KIND_UNSPECIFIED: ExportKind.ValueType  # 0
+"""Not stated; refused."""
+EXPORT_KIND_PUBLIC: ExportKind.ValueType  # 1
+"""For release to the public (5 U.S.C. 552(b)(6)): every personal field is left out, and persons have
+pseudonyms of this export.
+"""
+EXPORT_KIND_RESEARCH: ExportKind.ValueType  # 2
+"""For research: personal fields are left out, made coarse or given pseudonyms, as the words say."""
+Global___ExportKind: _TypeAlias = ExportKind  # noqa: Y015
+
 @_typing.final
 class Checkpoint(_message.Message):
-    """A state of the log. Not signed yet: it proves what it proves to whoever kept one."""
+    """A state of a log. It is not signed: it proves what it proves to whoever kept one."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -60,16 +116,20 @@ class GetCheckpointRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SIZE_FIELD_NUMBER: _builtins.int
+    LOG_FIELD_NUMBER: _builtins.int
     size: _builtins.int
     """Of the log when it had this size; absent: now."""
+    log: Global___LogName.ValueType
+    """Of which log."""
     def __init__(
         self,
         *,
         size: _builtins.int | None = ...,
+        log: Global___LogName.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_size", b"_size", "size", b"size"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_size", b"_size", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_size", b"_size", "log", b"log", "size", b"size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__size: _TypeAlias = _typing.Literal["size"]  # noqa: Y015
     _WhichOneofArgType__size: _TypeAlias = _typing.Literal["_size", b"_size"]  # noqa: Y015
@@ -110,22 +170,26 @@ class GetInclusionProofRequest(_message.Message):
     POSITION_FIELD_NUMBER: _builtins.int
     EVENT_ID_FIELD_NUMBER: _builtins.int
     SIZE_FIELD_NUMBER: _builtins.int
+    LOG_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """By its place in the log, from 1."""
     event_id: _builtins.str
     """By the id of its event."""
     size: _builtins.int
     """In the tree of this size; absent: the log as it is now."""
+    log: Global___LogName.ValueType
+    """Of which log."""
     def __init__(
         self,
         *,
         position: _builtins.int = ...,
         event_id: _builtins.str = ...,
         size: _builtins.int | None = ...,
+        log: Global___LogName.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_size", b"_size", "entry", b"entry", "event_id", b"event_id", "position", b"position", "size", b"size"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_size", b"_size", "entry", b"entry", "event_id", b"event_id", "position", b"position", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_size", b"_size", "entry", b"entry", "event_id", b"event_id", "log", b"log", "position", b"position", "size", b"size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__size: _TypeAlias = _typing.Literal["size"]  # noqa: Y015
     _WhichOneofArgType__size: _TypeAlias = _typing.Literal["_size", b"_size"]  # noqa: Y015
@@ -184,19 +248,23 @@ class GetConsistencyProofRequest(_message.Message):
 
     FIRST_SIZE_FIELD_NUMBER: _builtins.int
     SECOND_SIZE_FIELD_NUMBER: _builtins.int
+    LOG_FIELD_NUMBER: _builtins.int
     first_size: _builtins.int
     """The size of the earlier tree."""
     second_size: _builtins.int
     """The size of the later tree; absent: the log as it is now."""
+    log: Global___LogName.ValueType
+    """Of which log."""
     def __init__(
         self,
         *,
         first_size: _builtins.int = ...,
         second_size: _builtins.int | None = ...,
+        log: Global___LogName.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_second_size", b"_second_size", "second_size", b"second_size"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_second_size", b"_second_size", "first_size", b"first_size", "second_size", b"second_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_second_size", b"_second_size", "first_size", b"first_size", "log", b"log", "second_size", b"second_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__second_size: _TypeAlias = _typing.Literal["second_size"]  # noqa: Y015
     _WhichOneofArgType__second_size: _TypeAlias = _typing.Literal["_second_size", b"_second_size"]  # noqa: Y015
@@ -313,3 +381,157 @@ class VerifyCitationResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VerifyCitationResponse: _TypeAlias = VerifyCitationResponse  # noqa: Y015
+
+@_typing.final
+class ListAccessesRequest(_message.Message):
+    """Asks for accesses."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSON_ID_FIELD_NUMBER: _builtins.int
+    SINCE_TIME_FIELD_NUMBER: _builtins.int
+    BEFORE_TIME_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    AFTER_POSITION_FIELD_NUMBER: _builtins.int
+    person_id: _builtins.str
+    """To the record of this person; empty: of anybody."""
+    agency: _builtins.str
+    """Only by this agency."""
+    actor_id: _builtins.str
+    """Only by this person at it."""
+    page_size: _builtins.int
+    """How many to give at most: 0 for 100; more than 1,000 is 1,000."""
+    after_position: _builtins.int
+    """Only after this position of the access log: the last one of the page before."""
+    @_builtins.property
+    def since_time(self) -> _timestamp_pb2.Timestamp:
+        """Only at or after this moment."""
+
+    @_builtins.property
+    def before_time(self) -> _timestamp_pb2.Timestamp:
+        """Only before this moment."""
+
+    def __init__(
+        self,
+        *,
+        person_id: _builtins.str = ...,
+        since_time: _timestamp_pb2.Timestamp | None = ...,
+        before_time: _timestamp_pb2.Timestamp | None = ...,
+        agency: _builtins.str = ...,
+        actor_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        after_position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["before_time", b"before_time", "since_time", b"since_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "after_position", b"after_position", "agency", b"agency", "before_time", b"before_time", "page_size", b"page_size", "person_id", b"person_id", "since_time", b"since_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAccessesRequest: _TypeAlias = ListAccessesRequest  # noqa: Y015
+
+@_typing.final
+class ListAccessesResponse(_message.Message):
+    """Accesses."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESSES_FIELD_NUMBER: _builtins.int
+    HAS_MORE_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    has_more: _builtins.bool
+    """Whether there are more after the last of them."""
+    @_builtins.property
+    def accesses(self) -> _containers.RepeatedCompositeFieldContainer[_access_pb2.RecordedAccess]:
+        """In the order of the access log."""
+
+    @_builtins.property
+    def checkpoint(self) -> Global___Checkpoint:
+        """The access log, before this answer was noted in it."""
+
+    def __init__(
+        self,
+        *,
+        accesses: _abc.Iterable[_access_pb2.RecordedAccess] | None = ...,
+        has_more: _builtins.bool = ...,
+        checkpoint: Global___Checkpoint | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accesses", b"accesses", "checkpoint", b"checkpoint", "has_more", b"has_more"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAccessesResponse: _TypeAlias = ListAccessesResponse  # noqa: Y015
+
+@_typing.final
+class ExportEventsRequest(_message.Message):
+    """Asks for an export."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILTER_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    AFTER_POSITION_FIELD_NUMBER: _builtins.int
+    kind: Global___ExportKind.ValueType
+    """For whom."""
+    after_position: _builtins.int
+    """Only those after this position."""
+    @_builtins.property
+    def filter(self) -> _ledger_service_pb2.EventFilter:
+        """Which events."""
+
+    def __init__(
+        self,
+        *,
+        filter: _ledger_service_pb2.EventFilter | None = ...,
+        kind: Global___ExportKind.ValueType = ...,
+        after_position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_position", b"after_position", "filter", b"filter", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportEventsRequest: _TypeAlias = ExportEventsRequest  # noqa: Y015
+
+@_typing.final
+class ExportEventsResponse(_message.Message):
+    """Some of the events of an export. Their ids are pseudonyms too; what is equal in one export is equal
+    in it, and in no other.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    REDACTED_FIELDS_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]:
+        """In the order of the log."""
+
+    @_builtins.property
+    def redacted_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The paths of the fields that were left out, as "identifier_asserted.value", each once."""
+
+    @_builtins.property
+    def checkpoint(self) -> Global___Checkpoint:
+        """The log that the export is of."""
+
+    def __init__(
+        self,
+        *,
+        events: _abc.Iterable[_event_pb2.Event] | None = ...,
+        redacted_fields: _abc.Iterable[_builtins.str] | None = ...,
+        checkpoint: Global___Checkpoint | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "events", b"events", "redacted_fields", b"redacted_fields"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportEventsResponse: _TypeAlias = ExportEventsResponse  # noqa: Y015

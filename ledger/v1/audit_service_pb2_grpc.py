@@ -55,6 +55,16 @@ class AuditServiceStub:
                 request_serializer=ledger_dot_v1_dot_audit__service__pb2.VerifyCitationRequest.SerializeToString,
                 response_deserializer=ledger_dot_v1_dot_audit__service__pb2.VerifyCitationResponse.FromString,
                 _registered_method=True)
+        self.ListAccesses = channel.unary_unary(
+                '/ledger.v1.AuditService/ListAccesses',
+                request_serializer=ledger_dot_v1_dot_audit__service__pb2.ListAccessesRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_audit__service__pb2.ListAccessesResponse.FromString,
+                _registered_method=True)
+        self.ExportEvents = channel.unary_stream(
+                '/ledger.v1.AuditService/ExportEvents',
+                request_serializer=ledger_dot_v1_dot_audit__service__pb2.ExportEventsRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_audit__service__pb2.ExportEventsResponse.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer:
@@ -90,6 +100,22 @@ class AuditServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAccesses(self, request, context):
+        """Who looked at a person's record, when, for which purpose: the accounting of disclosures (Privacy
+        Act, 5 U.S.C. 552a(c)); or what somebody looked at.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportEvents(self, request, context):
+        """The events of a filter, fit to be handed out: without what tells of anybody, or for research with
+        pseudonyms.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuditServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -112,6 +138,16 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.VerifyCitation,
                     request_deserializer=ledger_dot_v1_dot_audit__service__pb2.VerifyCitationRequest.FromString,
                     response_serializer=ledger_dot_v1_dot_audit__service__pb2.VerifyCitationResponse.SerializeToString,
+            ),
+            'ListAccesses': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAccesses,
+                    request_deserializer=ledger_dot_v1_dot_audit__service__pb2.ListAccessesRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_audit__service__pb2.ListAccessesResponse.SerializeToString,
+            ),
+            'ExportEvents': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportEvents,
+                    request_deserializer=ledger_dot_v1_dot_audit__service__pb2.ExportEventsRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_audit__service__pb2.ExportEventsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -223,6 +259,60 @@ class AuditService:
             '/ledger.v1.AuditService/VerifyCitation',
             ledger_dot_v1_dot_audit__service__pb2.VerifyCitationRequest.SerializeToString,
             ledger_dot_v1_dot_audit__service__pb2.VerifyCitationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAccesses(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.AuditService/ListAccesses',
+            ledger_dot_v1_dot_audit__service__pb2.ListAccessesRequest.SerializeToString,
+            ledger_dot_v1_dot_audit__service__pb2.ListAccessesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ledger.v1.AuditService/ExportEvents',
+            ledger_dot_v1_dot_audit__service__pb2.ExportEventsRequest.SerializeToString,
+            ledger_dot_v1_dot_audit__service__pb2.ExportEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

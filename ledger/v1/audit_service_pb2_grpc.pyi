@@ -43,6 +43,14 @@ class AuditServiceStub:
     """Whether a certified list or a published number can be computed again to the bit, and what the same
     question comes to now (R-07).
     """
+    ListAccesses: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.ListAccessesRequest, _audit_service_pb2.ListAccessesResponse]
+    """Who looked at a person's record, when, for which purpose: the accounting of disclosures (Privacy
+    Act, 5 U.S.C. 552a(c)); or what somebody looked at.
+    """
+    ExportEvents: _grpc.UnaryStreamMultiCallable[_audit_service_pb2.ExportEventsRequest, _audit_service_pb2.ExportEventsResponse]
+    """The events of a filter, fit to be handed out: without what tells of anybody, or for research with
+    pseudonyms.
+    """
 
 @_typing.type_check_only
 class AuditServiceAsyncStub(AuditServiceStub):
@@ -58,6 +66,14 @@ class AuditServiceAsyncStub(AuditServiceStub):
     VerifyCitation: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.VerifyCitationRequest, _audit_service_pb2.VerifyCitationResponse]  # type: ignore[assignment]
     """Whether a certified list or a published number can be computed again to the bit, and what the same
     question comes to now (R-07).
+    """
+    ListAccesses: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.ListAccessesRequest, _audit_service_pb2.ListAccessesResponse]  # type: ignore[assignment]
+    """Who looked at a person's record, when, for which purpose: the accounting of disclosures (Privacy
+    Act, 5 U.S.C. 552a(c)); or what somebody looked at.
+    """
+    ExportEvents: _aio.UnaryStreamMultiCallable[_audit_service_pb2.ExportEventsRequest, _audit_service_pb2.ExportEventsResponse]  # type: ignore[assignment]
+    """The events of a filter, fit to be handed out: without what tells of anybody, or for research with
+    pseudonyms.
     """
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -95,6 +111,26 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_audit_service_pb2.VerifyCitationResponse, _abc.Awaitable[_audit_service_pb2.VerifyCitationResponse]]:
         """Whether a certified list or a published number can be computed again to the bit, and what the same
         question comes to now (R-07).
+        """
+
+    @_abc_1.abstractmethod
+    def ListAccesses(
+        self,
+        request: _audit_service_pb2.ListAccessesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_service_pb2.ListAccessesResponse, _abc.Awaitable[_audit_service_pb2.ListAccessesResponse]]:
+        """Who looked at a person's record, when, for which purpose: the accounting of disclosures (Privacy
+        Act, 5 U.S.C. 552a(c)); or what somebody looked at.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportEvents(
+        self,
+        request: _audit_service_pb2.ExportEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_audit_service_pb2.ExportEventsResponse], _abc.AsyncIterator[_audit_service_pb2.ExportEventsResponse]]:
+        """The events of a filter, fit to be handed out: without what tells of anybody, or for research with
+        pseudonyms.
         """
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -183,6 +183,7 @@ class GetPersonResponse(_message.Message):
     INFORMATION_REQUESTS_FIELD_NUMBER: _builtins.int
     CLASSES_FIELD_NUMBER: _builtins.int
     SPEAKS_FOR_HERSELF_FIELD_NUMBER: _builtins.int
+    PROTECTION_FIELD_NUMBER: _builtins.int
     person_id: _builtins.str
     """The person."""
     speaks_for_herself: _identity_pb2.Truth.ValueType
@@ -253,6 +254,10 @@ class GetPersonResponse(_message.Message):
     def classes(self) -> _containers.RepeatedCompositeFieldContainer[_view_pb2.ClassMembership]:
         """The classes she was determined to be in, or not."""
 
+    @_builtins.property
+    def protection(self) -> _view_pb2.Protection:
+        """What guards her record."""
+
     def __init__(
         self,
         *,
@@ -274,10 +279,11 @@ class GetPersonResponse(_message.Message):
         information_requests: _abc.Iterable[_view_pb2.InformationRequest] | None = ...,
         classes: _abc.Iterable[_view_pb2.ClassMembership] | None = ...,
         speaks_for_herself: _identity_pb2.Truth.ValueType = ...,
+        protection: _view_pb2.Protection | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "custody", b"custody", "stamp", b"stamp"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "custody", b"custody", "protection", b"protection", "stamp", b"stamp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "cases", b"cases", "claims", b"claims", "classes", b"classes", "clocks", b"clocks", "contacts", b"contacts", "custody", b"custody", "distinct_person_ids", b"distinct_person_ids", "findings", b"findings", "identifiers", b"identifiers", "information_requests", b"information_requests", "links", b"links", "person_id", b"person_id", "same_person_ids", b"same_person_ids", "separations", b"separations", "speaks_for_herself", b"speaks_for_herself", "special_needs", b"special_needs", "stamp", b"stamp"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "cases", b"cases", "claims", b"claims", "classes", b"classes", "clocks", b"clocks", "contacts", b"contacts", "custody", b"custody", "distinct_person_ids", b"distinct_person_ids", "findings", b"findings", "identifiers", b"identifiers", "information_requests", b"information_requests", "links", b"links", "person_id", b"person_id", "protection", b"protection", "same_person_ids", b"same_person_ids", "separations", b"separations", "speaks_for_herself", b"speaks_for_herself", "special_needs", b"special_needs", "stamp", b"stamp"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -104,6 +104,32 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The question of a citation is none that this edition of the words has."""
     ERROR_REASON_TOO_LARGE: _ErrorReason.ValueType  # 30
     """Said by the client: a message larger than the server takes. Send fewer events at a time."""
+    ERROR_REASON_UNIDENTIFIED: _ErrorReason.ValueType  # 35
+    """The caller is not known: no SPIFFE id of an agency in the certificate, a certificate or token that
+    has expired or was revoked, a token that is not bound to this connection.
+    """
+    ERROR_REASON_FORBIDDEN: _ErrorReason.ValueType  # 36
+    """The caller's role may not call this method."""
+    ERROR_REASON_PURPOSE_REQUIRED: _ErrorReason.ValueType  # 37
+    """What tells of persons is answered for a stated purpose only. State one, as a code."""
+    ERROR_REASON_ACTOR_NOT_CALLER: _ErrorReason.ValueType  # 38
+    """The event says that another agency, or another person, asserts it. An agency speaks for itself."""
+    ERROR_REASON_APPROVAL_MISSING: _ErrorReason.ValueType  # 39
+    """An event of this kind is approved by more people, or by people of more agencies, than approved it."""
+    ERROR_REASON_LEGAL_HOLD: _ErrorReason.ValueType  # 40
+    """A legal hold stands: nothing of this person may be erased."""
+    ERROR_REASON_PERSON_ERASED: _ErrorReason.ValueType  # 41
+    """The personal fields of this person were erased, and no new ones are taken. Send the event without."""
+    ERROR_REASON_SIGNATURE_INVALID: _ErrorReason.ValueType  # 42
+    """The agency signs its events, and this one has no signature or not that of its key."""
+    ERROR_REASON_QUOTA_EXHAUSTED: _ErrorReason.ValueType  # 43
+    """The caller asks faster, of more persons, or on more connections than it may. Try again later."""
+    ERROR_REASON_ACCESS_LOG_UNAVAILABLE: _ErrorReason.ValueType  # 44
+    """The access log cannot be written, so nothing is answered. Try again; the operator is told."""
+    ERROR_REASON_NOT_RETRACTABLE: _ErrorReason.ValueType  # 45
+    """An event of this kind cannot be retracted."""
+    ERROR_REASON_REQUEST_TOO_SLOW: _ErrorReason.ValueType  # 46
+    """A request took too long to arrive."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused."""
@@ -188,4 +214,30 @@ ERROR_REASON_UNREADABLE_CITATION: ErrorReason.ValueType  # 34
 """The question of a citation is none that this edition of the words has."""
 ERROR_REASON_TOO_LARGE: ErrorReason.ValueType  # 30
 """Said by the client: a message larger than the server takes. Send fewer events at a time."""
+ERROR_REASON_UNIDENTIFIED: ErrorReason.ValueType  # 35
+"""The caller is not known: no SPIFFE id of an agency in the certificate, a certificate or token that
+has expired or was revoked, a token that is not bound to this connection.
+"""
+ERROR_REASON_FORBIDDEN: ErrorReason.ValueType  # 36
+"""The caller's role may not call this method."""
+ERROR_REASON_PURPOSE_REQUIRED: ErrorReason.ValueType  # 37
+"""What tells of persons is answered for a stated purpose only. State one, as a code."""
+ERROR_REASON_ACTOR_NOT_CALLER: ErrorReason.ValueType  # 38
+"""The event says that another agency, or another person, asserts it. An agency speaks for itself."""
+ERROR_REASON_APPROVAL_MISSING: ErrorReason.ValueType  # 39
+"""An event of this kind is approved by more people, or by people of more agencies, than approved it."""
+ERROR_REASON_LEGAL_HOLD: ErrorReason.ValueType  # 40
+"""A legal hold stands: nothing of this person may be erased."""
+ERROR_REASON_PERSON_ERASED: ErrorReason.ValueType  # 41
+"""The personal fields of this person were erased, and no new ones are taken. Send the event without."""
+ERROR_REASON_SIGNATURE_INVALID: ErrorReason.ValueType  # 42
+"""The agency signs its events, and this one has no signature or not that of its key."""
+ERROR_REASON_QUOTA_EXHAUSTED: ErrorReason.ValueType  # 43
+"""The caller asks faster, of more persons, or on more connections than it may. Try again later."""
+ERROR_REASON_ACCESS_LOG_UNAVAILABLE: ErrorReason.ValueType  # 44
+"""The access log cannot be written, so nothing is answered. Try again; the operator is told."""
+ERROR_REASON_NOT_RETRACTABLE: ErrorReason.ValueType  # 45
+"""An event of this kind cannot be retracted."""
+ERROR_REASON_REQUEST_TOO_SLOW: ErrorReason.ValueType  # 46
+"""A request took too long to arrive."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

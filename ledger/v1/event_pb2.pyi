@@ -7,13 +7,17 @@ The full names of these messages are stored for ever. A message is never changed
 changed meaning is a new message.
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from ledger.v1 import custody_pb2 as _custody_pb2
 from ledger.v1 import family_pb2 as _family_pb2
 from ledger.v1 import identity_pb2 as _identity_pb2
+from ledger.v1 import options_pb2 as _options_pb2
 from ledger.v1 import oversight_pb2 as _oversight_pb2
+from ledger.v1 import protection_pb2 as _protection_pb2
 from ledger.v1 import separation_pb2 as _separation_pb2
 from ledger.v1 import time_pb2 as _time_pb2
 import builtins as _builtins
@@ -168,6 +172,13 @@ class Event(_message.Message):
     LIST_CERTIFIED_FIELD_NUMBER: _builtins.int
     LIST_RECONCILED_FIELD_NUMBER: _builtins.int
     NUMBER_PUBLISHED_FIELD_NUMBER: _builtins.int
+    CONFIDENTIALITY_DECLARED_FIELD_NUMBER: _builtins.int
+    RECORD_SEALED_FIELD_NUMBER: _builtins.int
+    RECORD_UNSEALED_FIELD_NUMBER: _builtins.int
+    LEGAL_HOLD_PLACED_FIELD_NUMBER: _builtins.int
+    LEGAL_HOLD_LIFTED_FIELD_NUMBER: _builtins.int
+    PERSONAL_FIELDS_ERASED_FIELD_NUMBER: _builtins.int
+    EMERGENCY_ACCESS_OPENED_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """Chosen by the client, UUIDv7 by preference. The same id with the same content is the same
     event, for ever: sending it again returns the first receipt.
@@ -446,6 +457,34 @@ class Event(_message.Message):
     def number_published(self) -> _oversight_pb2.NumberPublished:
         """A number is published."""
 
+    @_builtins.property
+    def confidentiality_declared(self) -> _protection_pb2.ConfidentialityDeclared:
+        """What is known of a person is confidential beyond what custody asks for."""
+
+    @_builtins.property
+    def record_sealed(self) -> _protection_pb2.RecordSealed:
+        """A court seals a record."""
+
+    @_builtins.property
+    def record_unsealed(self) -> _protection_pb2.RecordUnsealed:
+        """A court opens a sealed record again."""
+
+    @_builtins.property
+    def legal_hold_placed(self) -> _protection_pb2.LegalHoldPlaced:
+        """Nothing of a person may be erased."""
+
+    @_builtins.property
+    def legal_hold_lifted(self) -> _protection_pb2.LegalHoldLifted:
+        """What was held may be erased again."""
+
+    @_builtins.property
+    def personal_fields_erased(self) -> _protection_pb2.PersonalFieldsErased:
+        """The personal fields of a person are erased."""
+
+    @_builtins.property
+    def emergency_access_opened(self) -> _protection_pb2.EmergencyAccessOpened:
+        """Somebody looks, for a time, at a record that is not theirs to see, because there is an emergency."""
+
     def __init__(
         self,
         *,
@@ -520,12 +559,19 @@ class Event(_message.Message):
         list_certified: _oversight_pb2.ListCertified | None = ...,
         list_reconciled: _oversight_pb2.ListReconciled | None = ...,
         number_published: _oversight_pb2.NumberPublished | None = ...,
+        confidentiality_declared: _protection_pb2.ConfidentialityDeclared | None = ...,
+        record_sealed: _protection_pb2.RecordSealed | None = ...,
+        record_unsealed: _protection_pb2.RecordUnsealed | None = ...,
+        legal_hold_placed: _protection_pb2.LegalHoldPlaced | None = ...,
+        legal_hold_lifted: _protection_pb2.LegalHoldLifted | None = ...,
+        personal_fields_erased: _protection_pb2.PersonalFieldsErased | None = ...,
+        emergency_access_opened: _protection_pb2.EmergencyAccessOpened | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["absconded", b"absconded", "actor", b"actor", "address_changed", b"address_changed", "age_determined", b"age_determined", "age_disputed", b"age_disputed", "amendment_decided", b"amendment_decided", "amendment_requested", b"amendment_requested", "apprehended", b"apprehended", "booked_in", b"booked_in", "booked_out", b"booked_out", "class_membership_determined", b"class_membership_determined", "communication_occurred", b"communication_occurred", "court_appearance_recorded", b"court_appearance_recorded", "custodial_action_recorded", b"custodial_action_recorded", "died", b"died", "exceptional_circumstance_declared", b"exceptional_circumstance_declared", "fact", b"fact", "family_group_formed", b"family_group_formed", "family_group_reclassified", b"family_group_reclassified", "hospitalized", b"hospitalized", "identifier_asserted", b"identifier_asserted", "information_requested", b"information_requested", "information_supplied", b"information_supplied", "link_evidence_attached", b"link_evidence_attached", "list_certified", b"list_certified", "list_reconciled", b"list_reconciled", "location_confirmed", b"location_confirmed", "match_confirmed", b"match_confirmed", "match_proposed", b"match_proposed", "match_rejected", b"match_rejected", "number_published", b"number_published", "person_registered", b"person_registered", "persons_declared_distinct", b"persons_declared_distinct", "persons_linked_as_same", b"persons_linked_as_same", "persons_unlinked", b"persons_unlinked", "placed", b"placed", "placement_designated", b"placement_designated", "referred_for_prosecution", b"referred_for_prosecution", "referred_to_orr", b"referred_to_orr", "relationship_asserted", b"relationship_asserted", "relationship_disproved", b"relationship_disproved", "relationship_disputed", b"relationship_disputed", "relationship_verified", b"relationship_verified", "released", b"released", "removal_planned", b"removal_planned", "removed", b"removed", "retracted", b"retracted", "returned_from_prosecution", b"returned_from_prosecution", "returned_to_facility", b"returned_to_facility", "reunification_case_opened", b"reunification_case_opened", "reunification_ruled_out", b"reunification_ruled_out", "reunification_step_completed", b"reunification_step_completed", "reunification_waived", b"reunification_waived", "reunified", b"reunified", "separated", b"separated", "separation_authorized", b"separation_authorized", "separation_contested", b"separation_contested", "source", b"source", "special_need_recorded", b"special_need_recorded", "taken_to_court", b"taken_to_court", "tracing_request_filed", b"tracing_request_filed", "transfer_arrived", b"transfer_arrived", "transfer_departed", b"transfer_departed", "transfer_proposed", b"transfer_proposed", "transfer_refused", b"transfer_refused", "valid_time", b"valid_time", "wellbeing_call_made", b"wellbeing_call_made"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["absconded", b"absconded", "actor", b"actor", "address_changed", b"address_changed", "age_determined", b"age_determined", "age_disputed", b"age_disputed", "amendment_decided", b"amendment_decided", "amendment_requested", b"amendment_requested", "apprehended", b"apprehended", "booked_in", b"booked_in", "booked_out", b"booked_out", "class_membership_determined", b"class_membership_determined", "communication_occurred", b"communication_occurred", "confidentiality_declared", b"confidentiality_declared", "court_appearance_recorded", b"court_appearance_recorded", "custodial_action_recorded", b"custodial_action_recorded", "died", b"died", "emergency_access_opened", b"emergency_access_opened", "exceptional_circumstance_declared", b"exceptional_circumstance_declared", "fact", b"fact", "family_group_formed", b"family_group_formed", "family_group_reclassified", b"family_group_reclassified", "hospitalized", b"hospitalized", "identifier_asserted", b"identifier_asserted", "information_requested", b"information_requested", "information_supplied", b"information_supplied", "legal_hold_lifted", b"legal_hold_lifted", "legal_hold_placed", b"legal_hold_placed", "link_evidence_attached", b"link_evidence_attached", "list_certified", b"list_certified", "list_reconciled", b"list_reconciled", "location_confirmed", b"location_confirmed", "match_confirmed", b"match_confirmed", "match_proposed", b"match_proposed", "match_rejected", b"match_rejected", "number_published", b"number_published", "person_registered", b"person_registered", "personal_fields_erased", b"personal_fields_erased", "persons_declared_distinct", b"persons_declared_distinct", "persons_linked_as_same", b"persons_linked_as_same", "persons_unlinked", b"persons_unlinked", "placed", b"placed", "placement_designated", b"placement_designated", "record_sealed", b"record_sealed", "record_unsealed", b"record_unsealed", "referred_for_prosecution", b"referred_for_prosecution", "referred_to_orr", b"referred_to_orr", "relationship_asserted", b"relationship_asserted", "relationship_disproved", b"relationship_disproved", "relationship_disputed", b"relationship_disputed", "relationship_verified", b"relationship_verified", "released", b"released", "removal_planned", b"removal_planned", "removed", b"removed", "retracted", b"retracted", "returned_from_prosecution", b"returned_from_prosecution", "returned_to_facility", b"returned_to_facility", "reunification_case_opened", b"reunification_case_opened", "reunification_ruled_out", b"reunification_ruled_out", "reunification_step_completed", b"reunification_step_completed", "reunification_waived", b"reunification_waived", "reunified", b"reunified", "separated", b"separated", "separation_authorized", b"separation_authorized", "separation_contested", b"separation_contested", "source", b"source", "special_need_recorded", b"special_need_recorded", "taken_to_court", b"taken_to_court", "tracing_request_filed", b"tracing_request_filed", "transfer_arrived", b"transfer_arrived", "transfer_departed", b"transfer_departed", "transfer_proposed", b"transfer_proposed", "transfer_refused", b"transfer_refused", "valid_time", b"valid_time", "wellbeing_call_made", b"wellbeing_call_made"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["absconded", b"absconded", "actor", b"actor", "address_changed", b"address_changed", "age_determined", b"age_determined", "age_disputed", b"age_disputed", "amendment_decided", b"amendment_decided", "amendment_requested", b"amendment_requested", "apprehended", b"apprehended", "booked_in", b"booked_in", "booked_out", b"booked_out", "causation_id", b"causation_id", "class_membership_determined", b"class_membership_determined", "communication_occurred", b"communication_occurred", "corrects_event_id", b"corrects_event_id", "correlation_id", b"correlation_id", "court_appearance_recorded", b"court_appearance_recorded", "custodial_action_recorded", b"custodial_action_recorded", "died", b"died", "event_id", b"event_id", "exceptional_circumstance_declared", b"exceptional_circumstance_declared", "fact", b"fact", "family_group_formed", b"family_group_formed", "family_group_reclassified", b"family_group_reclassified", "hospitalized", b"hospitalized", "identifier_asserted", b"identifier_asserted", "information_requested", b"information_requested", "information_supplied", b"information_supplied", "link_evidence_attached", b"link_evidence_attached", "list_certified", b"list_certified", "list_reconciled", b"list_reconciled", "location_confirmed", b"location_confirmed", "match_confirmed", b"match_confirmed", "match_proposed", b"match_proposed", "match_rejected", b"match_rejected", "number_published", b"number_published", "person_registered", b"person_registered", "persons_declared_distinct", b"persons_declared_distinct", "persons_linked_as_same", b"persons_linked_as_same", "persons_unlinked", b"persons_unlinked", "placed", b"placed", "placement_designated", b"placement_designated", "referred_for_prosecution", b"referred_for_prosecution", "referred_to_orr", b"referred_to_orr", "relationship_asserted", b"relationship_asserted", "relationship_disproved", b"relationship_disproved", "relationship_disputed", b"relationship_disputed", "relationship_verified", b"relationship_verified", "released", b"released", "removal_planned", b"removal_planned", "removed", b"removed", "retracted", b"retracted", "returned_from_prosecution", b"returned_from_prosecution", "returned_to_facility", b"returned_to_facility", "reunification_case_opened", b"reunification_case_opened", "reunification_ruled_out", b"reunification_ruled_out", "reunification_step_completed", b"reunification_step_completed", "reunification_waived", b"reunification_waived", "reunified", b"reunified", "separated", b"separated", "separation_authorized", b"separation_authorized", "separation_contested", b"separation_contested", "source", b"source", "special_need_recorded", b"special_need_recorded", "taken_to_court", b"taken_to_court", "tracing_request_filed", b"tracing_request_filed", "transfer_arrived", b"transfer_arrived", "transfer_departed", b"transfer_departed", "transfer_proposed", b"transfer_proposed", "transfer_refused", b"transfer_refused", "valid_time", b"valid_time", "vocabulary", b"vocabulary", "wellbeing_call_made", b"wellbeing_call_made"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["absconded", b"absconded", "actor", b"actor", "address_changed", b"address_changed", "age_determined", b"age_determined", "age_disputed", b"age_disputed", "amendment_decided", b"amendment_decided", "amendment_requested", b"amendment_requested", "apprehended", b"apprehended", "booked_in", b"booked_in", "booked_out", b"booked_out", "causation_id", b"causation_id", "class_membership_determined", b"class_membership_determined", "communication_occurred", b"communication_occurred", "confidentiality_declared", b"confidentiality_declared", "corrects_event_id", b"corrects_event_id", "correlation_id", b"correlation_id", "court_appearance_recorded", b"court_appearance_recorded", "custodial_action_recorded", b"custodial_action_recorded", "died", b"died", "emergency_access_opened", b"emergency_access_opened", "event_id", b"event_id", "exceptional_circumstance_declared", b"exceptional_circumstance_declared", "fact", b"fact", "family_group_formed", b"family_group_formed", "family_group_reclassified", b"family_group_reclassified", "hospitalized", b"hospitalized", "identifier_asserted", b"identifier_asserted", "information_requested", b"information_requested", "information_supplied", b"information_supplied", "legal_hold_lifted", b"legal_hold_lifted", "legal_hold_placed", b"legal_hold_placed", "link_evidence_attached", b"link_evidence_attached", "list_certified", b"list_certified", "list_reconciled", b"list_reconciled", "location_confirmed", b"location_confirmed", "match_confirmed", b"match_confirmed", "match_proposed", b"match_proposed", "match_rejected", b"match_rejected", "number_published", b"number_published", "person_registered", b"person_registered", "personal_fields_erased", b"personal_fields_erased", "persons_declared_distinct", b"persons_declared_distinct", "persons_linked_as_same", b"persons_linked_as_same", "persons_unlinked", b"persons_unlinked", "placed", b"placed", "placement_designated", b"placement_designated", "record_sealed", b"record_sealed", "record_unsealed", b"record_unsealed", "referred_for_prosecution", b"referred_for_prosecution", "referred_to_orr", b"referred_to_orr", "relationship_asserted", b"relationship_asserted", "relationship_disproved", b"relationship_disproved", "relationship_disputed", b"relationship_disputed", "relationship_verified", b"relationship_verified", "released", b"released", "removal_planned", b"removal_planned", "removed", b"removed", "retracted", b"retracted", "returned_from_prosecution", b"returned_from_prosecution", "returned_to_facility", b"returned_to_facility", "reunification_case_opened", b"reunification_case_opened", "reunification_ruled_out", b"reunification_ruled_out", "reunification_step_completed", b"reunification_step_completed", "reunification_waived", b"reunification_waived", "reunified", b"reunified", "separated", b"separated", "separation_authorized", b"separation_authorized", "separation_contested", b"separation_contested", "source", b"source", "special_need_recorded", b"special_need_recorded", "taken_to_court", b"taken_to_court", "tracing_request_filed", b"tracing_request_filed", "transfer_arrived", b"transfer_arrived", "transfer_departed", b"transfer_departed", "transfer_proposed", b"transfer_proposed", "transfer_refused", b"transfer_refused", "valid_time", b"valid_time", "vocabulary", b"vocabulary", "wellbeing_call_made", b"wellbeing_call_made"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["person_registered", "identifier_asserted", "relationship_asserted", "family_group_formed", "apprehended", "booked_in", "booked_out", "transfer_departed", "transfer_arrived", "separated", "referred_to_orr", "placed", "released", "reunified", "retracted", "special_need_recorded", "age_disputed", "age_determined", "persons_linked_as_same", "persons_unlinked", "persons_declared_distinct", "amendment_requested", "amendment_decided", "family_group_reclassified", "link_evidence_attached", "relationship_verified", "relationship_disputed", "relationship_disproved", "tracing_request_filed", "match_proposed", "match_confirmed", "match_rejected", "referred_for_prosecution", "returned_from_prosecution", "hospitalized", "taken_to_court", "returned_to_facility", "placement_designated", "transfer_proposed", "transfer_refused", "location_confirmed", "custodial_action_recorded", "absconded", "died", "removal_planned", "removed", "address_changed", "wellbeing_call_made", "court_appearance_recorded", "exceptional_circumstance_declared", "separation_authorized", "separation_contested", "communication_occurred", "reunification_case_opened", "reunification_step_completed", "reunification_waived", "reunification_ruled_out", "information_requested", "information_supplied", "class_membership_determined", "list_certified", "list_reconciled", "number_published"]  # noqa: Y015
+    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["person_registered", "identifier_asserted", "relationship_asserted", "family_group_formed", "apprehended", "booked_in", "booked_out", "transfer_departed", "transfer_arrived", "separated", "referred_to_orr", "placed", "released", "reunified", "retracted", "special_need_recorded", "age_disputed", "age_determined", "persons_linked_as_same", "persons_unlinked", "persons_declared_distinct", "amendment_requested", "amendment_decided", "family_group_reclassified", "link_evidence_attached", "relationship_verified", "relationship_disputed", "relationship_disproved", "tracing_request_filed", "match_proposed", "match_confirmed", "match_rejected", "referred_for_prosecution", "returned_from_prosecution", "hospitalized", "taken_to_court", "returned_to_facility", "placement_designated", "transfer_proposed", "transfer_refused", "location_confirmed", "custodial_action_recorded", "absconded", "died", "removal_planned", "removed", "address_changed", "wellbeing_call_made", "court_appearance_recorded", "exceptional_circumstance_declared", "separation_authorized", "separation_contested", "communication_occurred", "reunification_case_opened", "reunification_step_completed", "reunification_waived", "reunification_ruled_out", "information_requested", "information_supplied", "class_membership_determined", "list_certified", "list_reconciled", "number_published", "confidentiality_declared", "record_sealed", "record_unsealed", "legal_hold_placed", "legal_hold_lifted", "personal_fields_erased", "emergency_access_opened"]  # noqa: Y015
     _WhichOneofArgType_fact: _TypeAlias = _typing.Literal["fact", b"fact"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_fact) -> _WhichOneofReturnType_fact | None: ...
 
@@ -534,13 +580,22 @@ Global___Event: _TypeAlias = Event  # noqa: Y015
 @_typing.final
 class Entry(_message.Message):
     """An event as the ledger keeps it. Its serialized bytes are the leaf of the Merkle tree (RFC 6962,
-    2.1): they are stored as they were hashed and never encoded again.
+    2.1): they are stored as they were hashed and never encoded again. docs/entry.md has the format.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RECORD_TIME_FIELD_NUMBER: _builtins.int
     EVENT_FIELD_NUMBER: _builtins.int
+    COMMITMENTS_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    APPROVALS_FIELD_NUMBER: _builtins.int
+    RECORDED_BY_FIELD_NUMBER: _builtins.int
+    format: _builtins.int
+    """The edition of this format: 1. Entries of before it was fixed have 0 and hold every field plainly."""
+    recorded_by: _builtins.str
+    """The SPIFFE id of the program that appended it; empty: appended over loopback without certificates."""
     @_builtins.property
     def record_time(self) -> _timestamp_pb2.Timestamp:
         """When the ledger learned it: one instant for the events of one append, later than those of every
@@ -549,21 +604,220 @@ class Entry(_message.Message):
 
     @_builtins.property
     def event(self) -> Global___Event:
-        """The event, as the client sent it."""
+        """The event, as the client sent it, without its personal fields."""
+
+    @_builtins.property
+    def commitments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Commitment]:
+        """A commitment to each personal field, in the order of the fields."""
+
+    @_builtins.property
+    def signature(self) -> Global___WriterSignature:
+        """The agency's own signature, where it signs."""
+
+    @_builtins.property
+    def approvals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Approval]:
+        """Who approved it, where the kind of event asks for it."""
 
     def __init__(
         self,
         *,
         record_time: _timestamp_pb2.Timestamp | None = ...,
         event: Global___Event | None = ...,
+        commitments: _abc.Iterable[Global___Commitment] | None = ...,
+        format: _builtins.int = ...,
+        signature: Global___WriterSignature | None = ...,
+        approvals: _abc.Iterable[Global___Approval] | None = ...,
+        recorded_by: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "record_time", b"record_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "record_time", b"record_time", "signature", b"signature"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "record_time", b"record_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approvals", b"approvals", "commitments", b"commitments", "event", b"event", "format", b"format", "record_time", b"record_time", "recorded_by", b"recorded_by", "signature", b"signature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Entry: _TypeAlias = Entry  # noqa: Y015
+
+@_typing.final
+class Commitment(_message.Message):
+    """A promise of what a personal field says. It outlives the field: whoever is shown value and salt can
+    check them against it, and nobody can guess the one without the other (as in SD-JWT, RFC 9901).
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    HASH_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """The path of the field in the event, such as "person_registered.birth_date"."""
+    hash: _builtins.bytes
+    """SHA-256 over "custody/commit/v1", a zero byte, the path, a zero byte, the salt and the value: 32
+    bytes. docs/entry.md says how each value is written.
+    """
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        hash: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "hash", b"hash"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Commitment: _TypeAlias = Commitment  # noqa: Y015
+
+@_typing.final
+class Opening(_message.Message):
+    """A personal field in plain: what a commitment is to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    SALT_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """The path of the field in the event."""
+    salt: _builtins.bytes
+    """32 random bytes."""
+    value: _builtins.bytes
+    """The value; empty in a request, where the event has it."""
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        salt: _builtins.bytes = ...,
+        value: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "salt", b"salt", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Opening: _TypeAlias = Opening  # noqa: Y015
+
+@_typing.final
+class SealedFields(_message.Message):
+    """What a store keeps beside an entry, and never hashes: its personal fields, sealed. The entry commits to
+    the values and not to these bytes, so that they can be sealed anew, and not be exchanged.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSON_IDS_FIELD_NUMBER: _builtins.int
+    NONCE_FIELD_NUMBER: _builtins.int
+    CIPHERTEXT_FIELD_NUMBER: _builtins.int
+    nonce: _builtins.bytes
+    """Of AES-256-GCM (NIST SP 800-38D), 12 bytes."""
+    ciphertext: _builtins.bytes
+    """The serialized Openings, and the tag."""
+    @_builtins.property
+    def person_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Under whose keys, all of them together: with any one of them destroyed, nobody can open it."""
+
+    def __init__(
+        self,
+        *,
+        person_ids: _abc.Iterable[_builtins.str] | None = ...,
+        nonce: _builtins.bytes = ...,
+        ciphertext: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ciphertext", b"ciphertext", "nonce", b"nonce", "person_ids", b"person_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SealedFields: _TypeAlias = SealedFields  # noqa: Y015
+
+@_typing.final
+class Openings(_message.Message):
+    """Personal fields in plain."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPENINGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def openings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Opening]:
+        """One for each commitment of the entry, in their order."""
+
+    def __init__(
+        self,
+        *,
+        openings: _abc.Iterable[Global___Opening] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["openings", b"openings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Openings: _TypeAlias = Openings  # noqa: Y015
+
+@_typing.final
+class WriterSignature(_message.Message):
+    """An agency's own signature (Ed25519, RFC 8032) over what it asserts, so that nobody who administers
+    the database can speak for it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    key_id: _builtins.bytes
+    """The first eight bytes of the SHA-256 of the public key."""
+    signature: _builtins.bytes
+    """Over "custody/event/v1", a zero byte, and the fields `event` and `commitments` as the entry holds
+    them: 64 bytes.
+    """
+    def __init__(
+        self,
+        *,
+        key_id: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_id", b"key_id", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WriterSignature: _TypeAlias = WriterSignature  # noqa: Y015
+
+@_typing.final
+class Approval(_message.Message):
+    """Somebody's approval of an event."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_FIELD_NUMBER: _builtins.int
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    agency: _builtins.str
+    """The agency that the person is of."""
+    actor_id: _builtins.str
+    """The person, by the agency's opaque id."""
+    role: _options_pb2.Role.ValueType
+    """In which role."""
+    token: _builtins.str
+    """The agency's signed statement of it (a JWT, RFC 7519); empty for whoever sent the event."""
+    def __init__(
+        self,
+        *,
+        agency: _builtins.str = ...,
+        actor_id: _builtins.str = ...,
+        role: _options_pb2.Role.ValueType = ...,
+        token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "agency", b"agency", "role", b"role", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Approval: _TypeAlias = Approval  # noqa: Y015
 
 @_typing.final
 class RecordedEvent(_message.Message):

@@ -27,7 +27,7 @@ from ledger.v1 import options_pb2 as ledger_dot_v1_dot_options__pb2
 from ledger.v1 import rules_pb2 as ledger_dot_v1_dot_rules__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16ledger/v1/family.proto\x12\tledger.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17ledger/v1/options.proto\x1a\x15ledger/v1/rules.proto\"\xa0\x02\n\x14RelationshipAsserted\x12&\n\tperson_id\x18\x01 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12(\n\x0brelative_id\x18\x02 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12\x36\n\x04kind\x18\x03 \x01(\x0e\x32\x1b.ledger.v1.RelationshipKindB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x35\n\x05\x62\x61sis\x18\x04 \x01(\x0e\x32\x1c.ledger.v1.RelationshipBasisB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x41\n\nconfidence\x18\x05 \x01(\x0e\x32\x15.ledger.v1.ConfidenceB\x16\xbaH\x05\x82\x01\x02\x10\x01\xaa\xb5\x18\n2026-11-25:\x04\x98\xb5\x18\x0e\"\x97\x01\n\x11\x46\x61milyGroupFormed\x12&\n\tfamily_id\x18\x01 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06\x66\x61mily\x12\x32\n\nmember_ids\x18\x02 \x03(\tB\x1e\xbaH\x11\x92\x01\x0e\x08\x01\x10\x32\x18\x01\"\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12 \n\x0f\x65xternal_number\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18 :\x04\x98\xb5\x18\x10\"\xd8\x01\n\x17\x46\x61milyGroupReclassified\x12&\n\tfamily_id\x18\x01 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06\x66\x61mily\x12\x32\n\nmember_ids\x18\x02 \x03(\tB\x1e\xbaH\x11\x92\x01\x0e\x08\x01\x10\x32\x18\x01\"\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12.\n\nclass_code\x18\x03 \x01(\tB\x1a\xbaH\x03\xc8\x01\x01\x92\xb5\x18\x10processing_class\x12\x1d\n\x0breason_text\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f:\x12\x98\xb5\x18\x1f\xb2\xb5\x18\n2026-11-25\"\xe5\x01\n\x14LinkEvidenceAttached\x12&\n\tperson_id\x18\x01 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12(\n\x0brelative_id\x18\x02 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12.\n\revidence_code\x18\x03 \x01(\tB\x17\xbaH\x03\xc8\x01\x01\x92\xb5\x18\rlink_evidence\x12\x1b\n\treference\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1a\n\x06sha256\x18\x05 \x01(\x0c\x42\n\xbaH\x07z\x02h \xd8\x01\x01:\x12\x98\xb5\x18K\xb2\xb5\x18\n2026-11-25\"\xf3\x01\n\x14RelationshipVerified\x12&\n\tperson_id\x18\x01 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12(\n\x0brelative_id\x18\x02 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12\x39\n\x06method\x18\x03 \x01(\x0e\x32\x1c.ledger.v1.RelationshipBasisB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12:\n\x06result\x18\x04 \x01(\x0e\x32\x1d.ledger.v1.VerificationResultB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01:\x12\x98\xb5\x18L\xb2\xb5\x18\n2026-11-25\"\x9d\x01\n\x14RelationshipDisputed\x12&\n\tperson_id\x18\x01 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12(\n\x0brelative_id\x18\x02 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12\x1f\n\x0breason_text\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f:\x12\x98\xb5\x18M\xb2\xb5\x18\n2026-11-25\"\xe0\x01\n\x15RelationshipDisproved\x12&\n\tperson_id\x18\x01 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12(\n\x0brelative_id\x18\x02 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12\x39\n\x06method\x18\x03 \x01(\x0e\x32\x1c.ledger.v1.RelationshipBasisB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12&\n\x12\x65vidence_reference\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01:\x12\x98\xb5\x18N\xb2\xb5\x18\n2026-11-25\"\xe0\x01\n\x13TracingRequestFiled\x12(\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x07request\x12(\n\x0binquirer_id\x18\x02 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12)\n\tsought_id\x18\x03 \x01(\tB\x16\xbaH\tr\x04\xa8\xbb\x18\x01\xd8\x01\x01\x8a\xb5\x18\x06person\x12\x36\n\x04kind\x18\x04 \x01(\x0e\x32\x1b.ledger.v1.RelationshipKindB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01:\x12\x98\xb5\x18[\xb2\xb5\x18\n2026-11-25\"\xb8\x01\n\rMatchProposed\x12\x32\n\nperson_ids\x18\x01 \x03(\tB\x1e\xbaH\x11\x92\x01\x0e\x08\x02\x10\x02\x18\x01\"\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12\x32\n\x0creason_codes\x18\x02 \x03(\tB\x1c\xbaH\t\x92\x01\x06\x08\x01\x10\x14\x18\x01\x92\xb5\x18\x0cmatch_reason\x12+\n\nrequest_id\x18\x03 \x01(\tB\x17\xbaH\tr\x04\xa8\xbb\x18\x01\xd8\x01\x01\x8a\xb5\x18\x07request:\x12\x98\xb5\x18\\\xb2\xb5\x18\n2026-11-25\"y\n\x0eMatchConfirmed\x12\x32\n\nperson_ids\x18\x01 \x03(\tB\x1e\xbaH\x11\x92\x01\x0e\x08\x02\x10\x02\x18\x01\"\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12\x1f\n\x0breason_text\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f:\x12\x98\xb5\x18]\xb2\xb5\x18\n2026-11-25\"x\n\rMatchRejected\x12\x32\n\nperson_ids\x18\x01 \x03(\tB\x1e\xbaH\x11\x92\x01\x0e\x08\x02\x10\x02\x18\x01\"\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12\x1f\n\x0breason_text\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f:\x12\x98\xb5\x18^\xb2\xb5\x18\n2026-11-25*\xb5\x05\n\x10RelationshipKind\x12!\n\x1dRELATIONSHIP_KIND_UNSPECIFIED\x10\x00\x12\'\n#RELATIONSHIP_KIND_BIOLOGICAL_PARENT\x10\x01\x12%\n!RELATIONSHIP_KIND_ADOPTIVE_PARENT\x10\x02\x12!\n\x1dRELATIONSHIP_KIND_STEP_PARENT\x10\x03\x12$\n RELATIONSHIP_KIND_LEGAL_GUARDIAN\x10\x04\x12%\n!RELATIONSHIP_KIND_PUTATIVE_PARENT\x10\x05\x12\x1d\n\x19RELATIONSHIP_KIND_SIBLING\x10\x06\x12\x1c\n\x18RELATIONSHIP_KIND_SPOUSE\x10\x07\x12!\n\x1dRELATIONSHIP_KIND_GRANDPARENT\x10\x08\x12#\n\x1fRELATIONSHIP_KIND_AUNT_OR_UNCLE\x10\t\x12\x1c\n\x18RELATIONSHIP_KIND_COUSIN\x10\n\x12$\n RELATIONSHIP_KIND_OTHER_RELATIVE\x10\x0b\x12)\n%RELATIONSHIP_KIND_UNRELATED_CAREGIVER\x10\x0c\x12\x1b\n\x17RELATIONSHIP_KIND_CHILD\x10\r\x12\"\n\x1eRELATIONSHIP_KIND_HALF_SIBLING\x10\x0e\x12%\n!RELATIONSHIP_KIND_NIECE_OR_NEPHEW\x10\x0f\x12\x1c\n\x18RELATIONSHIP_KIND_IN_LAW\x10\x10\x12\x1f\n\x1bRELATIONSHIP_KIND_GODPARENT\x10\x11\x12#\n\x1fRELATIONSHIP_KIND_FOSTER_PARENT\x10\x12*\xd7\x02\n\x11RelationshipBasis\x12\"\n\x1eRELATIONSHIP_BASIS_UNSPECIFIED\x10\x00\x12)\n%RELATIONSHIP_BASIS_STATEMENT_OF_ADULT\x10\x01\x12)\n%RELATIONSHIP_BASIS_STATEMENT_OF_CHILD\x10\x02\x12\x1f\n\x1bRELATIONSHIP_BASIS_DOCUMENT\x10\x03\x12 \n\x1cRELATIONSHIP_BASIS_BIOMETRIC\x10\x04\x12\x1a\n\x16RELATIONSHIP_BASIS_DNA\x10\x05\x12 \n\x1cRELATIONSHIP_BASIS_CONSULATE\x10\x06\x12(\n$RELATIONSHIP_BASIS_OBSERVED_TOGETHER\x10\x07\x12\x1d\n\x19RELATIONSHIP_BASIS_IMPORT\x10\x08*h\n\nConfidence\x12\x1a\n\x16\x43ONFIDENCE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43ONFIDENCE_LOW\x10\x01\x12\x15\n\x11\x43ONFIDENCE_MEDIUM\x10\x02\x12\x13\n\x0f\x43ONFIDENCE_HIGH\x10\x03*\x82\x01\n\x12VerificationResult\x12#\n\x1fVERIFICATION_RESULT_UNSPECIFIED\x10\x00\x12!\n\x1dVERIFICATION_RESULT_CONFIRMED\x10\x01\x12$\n VERIFICATION_RESULT_INCONCLUSIVE\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16ledger/v1/family.proto\x12\tledger.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17ledger/v1/options.proto\x1a\x15ledger/v1/rules.proto\"\xa0\x02\n\x14RelationshipAsserted\x12&\n\tperson_id\x18\x01 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12(\n\x0brelative_id\x18\x02 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12\x36\n\x04kind\x18\x03 \x01(\x0e\x32\x1b.ledger.v1.RelationshipKindB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x35\n\x05\x62\x61sis\x18\x04 \x01(\x0e\x32\x1c.ledger.v1.RelationshipBasisB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x41\n\nconfidence\x18\x05 \x01(\x0e\x32\x15.ledger.v1.ConfidenceB\x16\xbaH\x05\x82\x01\x02\x10\x01\xaa\xb5\x18\n2026-11-25:\x04\x98\xb5\x18\x0e\"\x9b\x01\n\x11\x46\x61milyGroupFormed\x12&\n\tfamily_id\x18\x01 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06\x66\x61mily\x12\x32\n\nmember_ids\x18\x02 \x03(\tB\x1e\xbaH\x11\x92\x01\x0e\x08\x01\x10\x32\x18\x01\"\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12$\n\x0f\x65xternal_number\x18\x03 \x01(\tB\x0b\xbaH\x04r\x02\x18 \xb8\xb5\x18\x02:\x04\x98\xb5\x18\x10\"\xdc\x01\n\x17\x46\x61milyGroupReclassified\x12&\n\tfamily_id\x18\x01 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06\x66\x61mily\x12\x32\n\nmember_ids\x18\x02 \x03(\tB\x1e\xbaH\x11\x92\x01\x0e\x08\x01\x10\x32\x18\x01\"\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12.\n\nclass_code\x18\x03 \x01(\tB\x1a\xbaH\x03\xc8\x01\x01\x92\xb5\x18\x10processing_class\x12!\n\x0breason_text\x18\x04 \x01(\tB\x0c\xbaH\x05r\x03\x18\xd0\x0f\xb8\xb5\x18\x01:\x12\x98\xb5\x18\x1f\xb2\xb5\x18\n2026-11-25\"\xe9\x01\n\x14LinkEvidenceAttached\x12&\n\tperson_id\x18\x01 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12(\n\x0brelative_id\x18\x02 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12.\n\revidence_code\x18\x03 \x01(\tB\x17\xbaH\x03\xc8\x01\x01\x92\xb5\x18\rlink_evidence\x12\x1f\n\treference\x18\x04 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x01\xb8\xb5\x18\x01\x12\x1a\n\x06sha256\x18\x05 \x01(\x0c\x42\n\xbaH\x07z\x02h \xd8\x01\x01:\x12\x98\xb5\x18K\xb2\xb5\x18\n2026-11-25\"\xf3\x01\n\x14RelationshipVerified\x12&\n\tperson_id\x18\x01 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12(\n\x0brelative_id\x18\x02 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12\x39\n\x06method\x18\x03 \x01(\x0e\x32\x1c.ledger.v1.RelationshipBasisB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12:\n\x06result\x18\x04 \x01(\x0e\x32\x1d.ledger.v1.VerificationResultB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01:\x12\x98\xb5\x18L\xb2\xb5\x18\n2026-11-25\"\xa1\x01\n\x14RelationshipDisputed\x12&\n\tperson_id\x18\x01 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12(\n\x0brelative_id\x18\x02 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12#\n\x0breason_text\x18\x03 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\xb8\xb5\x18\x01:\x12\x98\xb5\x18M\xb2\xb5\x18\n2026-11-25\"\xe4\x01\n\x15RelationshipDisproved\x12&\n\tperson_id\x18\x01 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12(\n\x0brelative_id\x18\x02 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12\x39\n\x06method\x18\x03 \x01(\x0e\x32\x1c.ledger.v1.RelationshipBasisB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12*\n\x12\x65vidence_reference\x18\x04 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\x80\x01\xb8\xb5\x18\x01:\x12\x98\xb5\x18N\xb2\xb5\x18\n2026-11-25\"\xe0\x01\n\x13TracingRequestFiled\x12(\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x07request\x12(\n\x0binquirer_id\x18\x02 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12)\n\tsought_id\x18\x03 \x01(\tB\x16\xbaH\tr\x04\xa8\xbb\x18\x01\xd8\x01\x01\x8a\xb5\x18\x06person\x12\x36\n\x04kind\x18\x04 \x01(\x0e\x32\x1b.ledger.v1.RelationshipKindB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01:\x12\x98\xb5\x18[\xb2\xb5\x18\n2026-11-25\"\xb8\x01\n\rMatchProposed\x12\x32\n\nperson_ids\x18\x01 \x03(\tB\x1e\xbaH\x11\x92\x01\x0e\x08\x02\x10\x02\x18\x01\"\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12\x32\n\x0creason_codes\x18\x02 \x03(\tB\x1c\xbaH\t\x92\x01\x06\x08\x01\x10\x14\x18\x01\x92\xb5\x18\x0cmatch_reason\x12+\n\nrequest_id\x18\x03 \x01(\tB\x17\xbaH\tr\x04\xa8\xbb\x18\x01\xd8\x01\x01\x8a\xb5\x18\x07request:\x12\x98\xb5\x18\\\xb2\xb5\x18\n2026-11-25\"}\n\x0eMatchConfirmed\x12\x32\n\nperson_ids\x18\x01 \x03(\tB\x1e\xbaH\x11\x92\x01\x0e\x08\x02\x10\x02\x18\x01\"\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12#\n\x0breason_text\x18\x02 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\xb8\xb5\x18\x01:\x12\x98\xb5\x18]\xb2\xb5\x18\n2026-11-25\"|\n\rMatchRejected\x12\x32\n\nperson_ids\x18\x01 \x03(\tB\x1e\xbaH\x11\x92\x01\x0e\x08\x02\x10\x02\x18\x01\"\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12#\n\x0breason_text\x18\x02 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\xb8\xb5\x18\x01:\x12\x98\xb5\x18^\xb2\xb5\x18\n2026-11-25*\xb5\x05\n\x10RelationshipKind\x12!\n\x1dRELATIONSHIP_KIND_UNSPECIFIED\x10\x00\x12\'\n#RELATIONSHIP_KIND_BIOLOGICAL_PARENT\x10\x01\x12%\n!RELATIONSHIP_KIND_ADOPTIVE_PARENT\x10\x02\x12!\n\x1dRELATIONSHIP_KIND_STEP_PARENT\x10\x03\x12$\n RELATIONSHIP_KIND_LEGAL_GUARDIAN\x10\x04\x12%\n!RELATIONSHIP_KIND_PUTATIVE_PARENT\x10\x05\x12\x1d\n\x19RELATIONSHIP_KIND_SIBLING\x10\x06\x12\x1c\n\x18RELATIONSHIP_KIND_SPOUSE\x10\x07\x12!\n\x1dRELATIONSHIP_KIND_GRANDPARENT\x10\x08\x12#\n\x1fRELATIONSHIP_KIND_AUNT_OR_UNCLE\x10\t\x12\x1c\n\x18RELATIONSHIP_KIND_COUSIN\x10\n\x12$\n RELATIONSHIP_KIND_OTHER_RELATIVE\x10\x0b\x12)\n%RELATIONSHIP_KIND_UNRELATED_CAREGIVER\x10\x0c\x12\x1b\n\x17RELATIONSHIP_KIND_CHILD\x10\r\x12\"\n\x1eRELATIONSHIP_KIND_HALF_SIBLING\x10\x0e\x12%\n!RELATIONSHIP_KIND_NIECE_OR_NEPHEW\x10\x0f\x12\x1c\n\x18RELATIONSHIP_KIND_IN_LAW\x10\x10\x12\x1f\n\x1bRELATIONSHIP_KIND_GODPARENT\x10\x11\x12#\n\x1fRELATIONSHIP_KIND_FOSTER_PARENT\x10\x12*\xd7\x02\n\x11RelationshipBasis\x12\"\n\x1eRELATIONSHIP_BASIS_UNSPECIFIED\x10\x00\x12)\n%RELATIONSHIP_BASIS_STATEMENT_OF_ADULT\x10\x01\x12)\n%RELATIONSHIP_BASIS_STATEMENT_OF_CHILD\x10\x02\x12\x1f\n\x1bRELATIONSHIP_BASIS_DOCUMENT\x10\x03\x12 \n\x1cRELATIONSHIP_BASIS_BIOMETRIC\x10\x04\x12\x1a\n\x16RELATIONSHIP_BASIS_DNA\x10\x05\x12 \n\x1cRELATIONSHIP_BASIS_CONSULATE\x10\x06\x12(\n$RELATIONSHIP_BASIS_OBSERVED_TOGETHER\x10\x07\x12\x1d\n\x19RELATIONSHIP_BASIS_IMPORT\x10\x08*h\n\nConfidence\x12\x1a\n\x16\x43ONFIDENCE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43ONFIDENCE_LOW\x10\x01\x12\x15\n\x11\x43ONFIDENCE_MEDIUM\x10\x02\x12\x13\n\x0f\x43ONFIDENCE_HIGH\x10\x03*\x82\x01\n\x12VerificationResult\x12#\n\x1fVERIFICATION_RESULT_UNSPECIFIED\x10\x00\x12!\n\x1dVERIFICATION_RESULT_CONFIRMED\x10\x01\x12$\n VERIFICATION_RESULT_INCONCLUSIVE\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,7 +51,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FAMILYGROUPFORMED'].fields_by_name['member_ids']._loaded_options = None
   _globals['_FAMILYGROUPFORMED'].fields_by_name['member_ids']._serialized_options = b'\272H\021\222\001\016\010\001\0202\030\001\"\006r\004\250\273\030\001\212\265\030\006person'
   _globals['_FAMILYGROUPFORMED'].fields_by_name['external_number']._loaded_options = None
-  _globals['_FAMILYGROUPFORMED'].fields_by_name['external_number']._serialized_options = b'\272H\004r\002\030 '
+  _globals['_FAMILYGROUPFORMED'].fields_by_name['external_number']._serialized_options = b'\272H\004r\002\030 \270\265\030\002'
   _globals['_FAMILYGROUPFORMED']._loaded_options = None
   _globals['_FAMILYGROUPFORMED']._serialized_options = b'\230\265\030\020'
   _globals['_FAMILYGROUPRECLASSIFIED'].fields_by_name['family_id']._loaded_options = None
@@ -61,7 +61,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FAMILYGROUPRECLASSIFIED'].fields_by_name['class_code']._loaded_options = None
   _globals['_FAMILYGROUPRECLASSIFIED'].fields_by_name['class_code']._serialized_options = b'\272H\003\310\001\001\222\265\030\020processing_class'
   _globals['_FAMILYGROUPRECLASSIFIED'].fields_by_name['reason_text']._loaded_options = None
-  _globals['_FAMILYGROUPRECLASSIFIED'].fields_by_name['reason_text']._serialized_options = b'\272H\005r\003\030\320\017'
+  _globals['_FAMILYGROUPRECLASSIFIED'].fields_by_name['reason_text']._serialized_options = b'\272H\005r\003\030\320\017\270\265\030\001'
   _globals['_FAMILYGROUPRECLASSIFIED']._loaded_options = None
   _globals['_FAMILYGROUPRECLASSIFIED']._serialized_options = b'\230\265\030\037\262\265\030\n2026-11-25'
   _globals['_LINKEVIDENCEATTACHED'].fields_by_name['person_id']._loaded_options = None
@@ -71,7 +71,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LINKEVIDENCEATTACHED'].fields_by_name['evidence_code']._loaded_options = None
   _globals['_LINKEVIDENCEATTACHED'].fields_by_name['evidence_code']._serialized_options = b'\272H\003\310\001\001\222\265\030\rlink_evidence'
   _globals['_LINKEVIDENCEATTACHED'].fields_by_name['reference']._loaded_options = None
-  _globals['_LINKEVIDENCEATTACHED'].fields_by_name['reference']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_LINKEVIDENCEATTACHED'].fields_by_name['reference']._serialized_options = b'\272H\005r\003\030\200\001\270\265\030\001'
   _globals['_LINKEVIDENCEATTACHED'].fields_by_name['sha256']._loaded_options = None
   _globals['_LINKEVIDENCEATTACHED'].fields_by_name['sha256']._serialized_options = b'\272H\007z\002h \330\001\001'
   _globals['_LINKEVIDENCEATTACHED']._loaded_options = None
@@ -91,7 +91,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RELATIONSHIPDISPUTED'].fields_by_name['relative_id']._loaded_options = None
   _globals['_RELATIONSHIPDISPUTED'].fields_by_name['relative_id']._serialized_options = b'\272H\006r\004\250\273\030\001\212\265\030\006person'
   _globals['_RELATIONSHIPDISPUTED'].fields_by_name['reason_text']._loaded_options = None
-  _globals['_RELATIONSHIPDISPUTED'].fields_by_name['reason_text']._serialized_options = b'\272H\007r\005\020\001\030\320\017'
+  _globals['_RELATIONSHIPDISPUTED'].fields_by_name['reason_text']._serialized_options = b'\272H\007r\005\020\001\030\320\017\270\265\030\001'
   _globals['_RELATIONSHIPDISPUTED']._loaded_options = None
   _globals['_RELATIONSHIPDISPUTED']._serialized_options = b'\230\265\030M\262\265\030\n2026-11-25'
   _globals['_RELATIONSHIPDISPROVED'].fields_by_name['person_id']._loaded_options = None
@@ -101,7 +101,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RELATIONSHIPDISPROVED'].fields_by_name['method']._loaded_options = None
   _globals['_RELATIONSHIPDISPROVED'].fields_by_name['method']._serialized_options = b'\272H\010\202\001\002\020\001\310\001\001'
   _globals['_RELATIONSHIPDISPROVED'].fields_by_name['evidence_reference']._loaded_options = None
-  _globals['_RELATIONSHIPDISPROVED'].fields_by_name['evidence_reference']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_RELATIONSHIPDISPROVED'].fields_by_name['evidence_reference']._serialized_options = b'\272H\007r\005\020\001\030\200\001\270\265\030\001'
   _globals['_RELATIONSHIPDISPROVED']._loaded_options = None
   _globals['_RELATIONSHIPDISPROVED']._serialized_options = b'\230\265\030N\262\265\030\n2026-11-25'
   _globals['_TRACINGREQUESTFILED'].fields_by_name['request_id']._loaded_options = None
@@ -125,43 +125,43 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MATCHCONFIRMED'].fields_by_name['person_ids']._loaded_options = None
   _globals['_MATCHCONFIRMED'].fields_by_name['person_ids']._serialized_options = b'\272H\021\222\001\016\010\002\020\002\030\001\"\006r\004\250\273\030\001\212\265\030\006person'
   _globals['_MATCHCONFIRMED'].fields_by_name['reason_text']._loaded_options = None
-  _globals['_MATCHCONFIRMED'].fields_by_name['reason_text']._serialized_options = b'\272H\007r\005\020\001\030\320\017'
+  _globals['_MATCHCONFIRMED'].fields_by_name['reason_text']._serialized_options = b'\272H\007r\005\020\001\030\320\017\270\265\030\001'
   _globals['_MATCHCONFIRMED']._loaded_options = None
   _globals['_MATCHCONFIRMED']._serialized_options = b'\230\265\030]\262\265\030\n2026-11-25'
   _globals['_MATCHREJECTED'].fields_by_name['person_ids']._loaded_options = None
   _globals['_MATCHREJECTED'].fields_by_name['person_ids']._serialized_options = b'\272H\021\222\001\016\010\002\020\002\030\001\"\006r\004\250\273\030\001\212\265\030\006person'
   _globals['_MATCHREJECTED'].fields_by_name['reason_text']._loaded_options = None
-  _globals['_MATCHREJECTED'].fields_by_name['reason_text']._serialized_options = b'\272H\007r\005\020\001\030\320\017'
+  _globals['_MATCHREJECTED'].fields_by_name['reason_text']._serialized_options = b'\272H\007r\005\020\001\030\320\017\270\265\030\001'
   _globals['_MATCHREJECTED']._loaded_options = None
   _globals['_MATCHREJECTED']._serialized_options = b'\230\265\030^\262\265\030\n2026-11-25'
-  _globals['_RELATIONSHIPKIND']._serialized_start=2303
-  _globals['_RELATIONSHIPKIND']._serialized_end=2996
-  _globals['_RELATIONSHIPBASIS']._serialized_start=2999
-  _globals['_RELATIONSHIPBASIS']._serialized_end=3342
-  _globals['_CONFIDENCE']._serialized_start=3344
-  _globals['_CONFIDENCE']._serialized_end=3448
-  _globals['_VERIFICATIONRESULT']._serialized_start=3451
-  _globals['_VERIFICATIONRESULT']._serialized_end=3581
+  _globals['_RELATIONSHIPKIND']._serialized_start=2331
+  _globals['_RELATIONSHIPKIND']._serialized_end=3024
+  _globals['_RELATIONSHIPBASIS']._serialized_start=3027
+  _globals['_RELATIONSHIPBASIS']._serialized_end=3370
+  _globals['_CONFIDENCE']._serialized_start=3372
+  _globals['_CONFIDENCE']._serialized_end=3476
+  _globals['_VERIFICATIONRESULT']._serialized_start=3479
+  _globals['_VERIFICATIONRESULT']._serialized_end=3609
   _globals['_RELATIONSHIPASSERTED']._serialized_start=115
   _globals['_RELATIONSHIPASSERTED']._serialized_end=403
   _globals['_FAMILYGROUPFORMED']._serialized_start=406
-  _globals['_FAMILYGROUPFORMED']._serialized_end=557
-  _globals['_FAMILYGROUPRECLASSIFIED']._serialized_start=560
-  _globals['_FAMILYGROUPRECLASSIFIED']._serialized_end=776
-  _globals['_LINKEVIDENCEATTACHED']._serialized_start=779
-  _globals['_LINKEVIDENCEATTACHED']._serialized_end=1008
-  _globals['_RELATIONSHIPVERIFIED']._serialized_start=1011
-  _globals['_RELATIONSHIPVERIFIED']._serialized_end=1254
-  _globals['_RELATIONSHIPDISPUTED']._serialized_start=1257
-  _globals['_RELATIONSHIPDISPUTED']._serialized_end=1414
-  _globals['_RELATIONSHIPDISPROVED']._serialized_start=1417
-  _globals['_RELATIONSHIPDISPROVED']._serialized_end=1641
-  _globals['_TRACINGREQUESTFILED']._serialized_start=1644
-  _globals['_TRACINGREQUESTFILED']._serialized_end=1868
-  _globals['_MATCHPROPOSED']._serialized_start=1871
-  _globals['_MATCHPROPOSED']._serialized_end=2055
-  _globals['_MATCHCONFIRMED']._serialized_start=2057
-  _globals['_MATCHCONFIRMED']._serialized_end=2178
-  _globals['_MATCHREJECTED']._serialized_start=2180
-  _globals['_MATCHREJECTED']._serialized_end=2300
+  _globals['_FAMILYGROUPFORMED']._serialized_end=561
+  _globals['_FAMILYGROUPRECLASSIFIED']._serialized_start=564
+  _globals['_FAMILYGROUPRECLASSIFIED']._serialized_end=784
+  _globals['_LINKEVIDENCEATTACHED']._serialized_start=787
+  _globals['_LINKEVIDENCEATTACHED']._serialized_end=1020
+  _globals['_RELATIONSHIPVERIFIED']._serialized_start=1023
+  _globals['_RELATIONSHIPVERIFIED']._serialized_end=1266
+  _globals['_RELATIONSHIPDISPUTED']._serialized_start=1269
+  _globals['_RELATIONSHIPDISPUTED']._serialized_end=1430
+  _globals['_RELATIONSHIPDISPROVED']._serialized_start=1433
+  _globals['_RELATIONSHIPDISPROVED']._serialized_end=1661
+  _globals['_TRACINGREQUESTFILED']._serialized_start=1664
+  _globals['_TRACINGREQUESTFILED']._serialized_end=1888
+  _globals['_MATCHPROPOSED']._serialized_start=1891
+  _globals['_MATCHPROPOSED']._serialized_end=2075
+  _globals['_MATCHCONFIRMED']._serialized_start=2077
+  _globals['_MATCHCONFIRMED']._serialized_end=2202
+  _globals['_MATCHREJECTED']._serialized_start=2204
+  _globals['_MATCHREJECTED']._serialized_end=2328
 # @@protoc_insertion_point(module_scope)

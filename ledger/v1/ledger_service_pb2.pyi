@@ -114,6 +114,8 @@ class AppendEventsRequest(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     PROVE_FIELD_NUMBER: _builtins.int
     STRICT_FIELD_NUMBER: _builtins.int
+    SIGNATURES_FIELD_NUMBER: _builtins.int
+    APPROVALS_FIELD_NUMBER: _builtins.int
     validate_only: _builtins.bool
     """Check everything and write nothing."""
     prove: _builtins.bool
@@ -130,6 +132,14 @@ class AppendEventsRequest(_message.Message):
     def preconditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Precondition]:
         """What must not have happened. All are checked, and all that fail are named."""
 
+    @_builtins.property
+    def signatures(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignedEvent]:
+        """The agency's signature of each event, in the order of the events; none: it does not sign."""
+
+    @_builtins.property
+    def approvals(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Statements of other people that they approve an event, signed by their agencies (JWT)."""
+
     def __init__(
         self,
         *,
@@ -138,14 +148,46 @@ class AppendEventsRequest(_message.Message):
         validate_only: _builtins.bool = ...,
         prove: _builtins.bool = ...,
         strict: _view_pb2.Severity.ValueType = ...,
+        signatures: _abc.Iterable[Global___SignedEvent] | None = ...,
+        approvals: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "preconditions", b"preconditions", "prove", b"prove", "strict", b"strict", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approvals", b"approvals", "events", b"events", "preconditions", b"preconditions", "prove", b"prove", "signatures", b"signatures", "strict", b"strict", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AppendEventsRequest: _TypeAlias = AppendEventsRequest  # noqa: Y015
+
+@_typing.final
+class SignedEvent(_message.Message):
+    """What an agency signs: the event without its personal fields, and the commitments to these."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    OPENINGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def signature(self) -> _event_pb2.WriterSignature:
+        """The signature."""
+
+    @_builtins.property
+    def openings(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Opening]:
+        """The salt that the agency chose for each personal field."""
+
+    def __init__(
+        self,
+        *,
+        signature: _event_pb2.WriterSignature | None = ...,
+        openings: _abc.Iterable[_event_pb2.Opening] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signature", b"signature"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["openings", b"openings", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignedEvent: _TypeAlias = SignedEvent  # noqa: Y015
 
 @_typing.final
 class Receipt(_message.Message):
@@ -268,6 +310,7 @@ class GetEventResponse(_message.Message):
     EVENT_FIELD_NUMBER: _builtins.int
     ENTRY_BYTES_FIELD_NUMBER: _builtins.int
     STAMP_FIELD_NUMBER: _builtins.int
+    OPENINGS_FIELD_NUMBER: _builtins.int
     entry_bytes: _builtins.bytes
     """The bytes of its entry as they were hashed."""
     @_builtins.property
@@ -278,16 +321,23 @@ class GetEventResponse(_message.Message):
     def stamp(self) -> _basis_pb2.Stamp:
         """The log at the time of the call."""
 
+    @_builtins.property
+    def openings(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Opening]:
+        """Its personal fields with their salts, to check them against the commitments; none for whoever may not
+        see them, or where they were erased.
+        """
+
     def __init__(
         self,
         *,
         event: _event_pb2.RecordedEvent | None = ...,
         entry_bytes: _builtins.bytes = ...,
         stamp: _basis_pb2.Stamp | None = ...,
+        openings: _abc.Iterable[_event_pb2.Opening] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "stamp", b"stamp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_bytes", b"entry_bytes", "event", b"event", "stamp", b"stamp"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_bytes", b"entry_bytes", "event", b"event", "openings", b"openings", "stamp", b"stamp"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

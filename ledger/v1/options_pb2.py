@@ -25,11 +25,19 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17ledger/v1/options.proto\x12\tledger.v1\x1a google/protobuf/descriptor.proto:0\n\x07subject\x12\x1d.google.protobuf.FieldOptions\x18\xd1\x86\x03 \x01(\t:2\n\tcode_list\x12\x1d.google.protobuf.FieldOptions\x18\xd2\x86\x03 \x01(\t:.\n\x05since\x12\x1d.google.protobuf.FieldOptions\x18\xd5\x86\x03 \x01(\t:0\n\x05order\x12\x1f.google.protobuf.MessageOptions\x18\xd3\x86\x03 \x01(\x05:6\n\x0b\x65vent_since\x12\x1f.google.protobuf.MessageOptions\x18\xd6\x86\x03 \x01(\t:3\n\x06status\x12!.google.protobuf.EnumValueOptions\x18\xd4\x86\x03 \x01(\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17ledger/v1/options.proto\x12\tledger.v1\x1a google/protobuf/descriptor.proto\"-\n\tApprovals\x12\x0e\n\x06people\x18\x01 \x01(\r\x12\x10\n\x08\x61gencies\x18\x02 \x01(\r\"a\n\x06Policy\x12\x1e\n\x05roles\x18\x01 \x03(\x0e\x32\x0f.ledger.v1.Role\x12\x11\n\tdiscloses\x18\x02 \x01(\x08\x12\x14\n\x0cpurpose_code\x18\x03 \x01(\t\x12\x0e\n\x06\x63ounts\x18\x04 \x01(\x08*f\n\x08Personal\x12\x18\n\x14PERSONAL_UNSPECIFIED\x10\x00\x12\x15\n\x11PERSONAL_REDACTED\x10\x01\x12\x16\n\x12PERSONAL_PSEUDONYM\x10\x02\x12\x11\n\rPERSONAL_YEAR\x10\x03*\xb3\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x14\n\x10ROLE_FIELD_AGENT\x10\x01\x12\x1a\n\x16ROLE_AGENCY_SUPERVISOR\x10\x02\x12\x15\n\x11ROLE_CASE_MANAGER\x10\x03\x12\x15\n\x11ROLE_INVESTIGATOR\x10\x04\x12\x10\n\x0cROLE_AUDITOR\x10\x05\x12\x10\n\x0cROLE_WITNESS\x10\x06\x12\x11\n\rROLE_OPERATOR\x10\x07:0\n\x07subject\x12\x1d.google.protobuf.FieldOptions\x18\xd1\x86\x03 \x01(\t:2\n\tcode_list\x12\x1d.google.protobuf.FieldOptions\x18\xd2\x86\x03 \x01(\t:.\n\x05since\x12\x1d.google.protobuf.FieldOptions\x18\xd5\x86\x03 \x01(\t:F\n\x08personal\x12\x1d.google.protobuf.FieldOptions\x18\xd7\x86\x03 \x01(\x0e\x32\x13.ledger.v1.Personal:0\n\x05order\x12\x1f.google.protobuf.MessageOptions\x18\xd3\x86\x03 \x01(\x05:6\n\x0b\x65vent_since\x12\x1f.google.protobuf.MessageOptions\x18\xd6\x86\x03 \x01(\t:J\n\tapprovals\x12\x1f.google.protobuf.MessageOptions\x18\xd8\x86\x03 \x01(\x0b\x32\x14.ledger.v1.Approvals:7\n\x0c\x63onfidential\x12\x1f.google.protobuf.MessageOptions\x18\xd9\x86\x03 \x01(\x08:4\n\tpermanent\x12\x1f.google.protobuf.MessageOptions\x18\xdb\x86\x03 \x01(\x08:C\n\x06policy\x12\x1e.google.protobuf.MethodOptions\x18\xda\x86\x03 \x01(\x0b\x32\x11.ledger.v1.Policy:3\n\x06status\x12!.google.protobuf.EnumValueOptions\x18\xd4\x86\x03 \x01(\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ledger.v1.options_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_PERSONAL']._serialized_start=218
+  _globals['_PERSONAL']._serialized_end=320
+  _globals['_ROLE']._serialized_start=323
+  _globals['_ROLE']._serialized_end=502
+  _globals['_APPROVALS']._serialized_start=72
+  _globals['_APPROVALS']._serialized_end=117
+  _globals['_POLICY']._serialized_start=119
+  _globals['_POLICY']._serialized_end=216
 # @@protoc_insertion_point(module_scope)

@@ -3,18 +3,174 @@
 isort:skip_file
 Options that the words carry about themselves, so that no program lists them a second time."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pb2 as _descriptor_pb2
+from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf.internal import extension_dict as _extension_dict
 import builtins as _builtins
+import sys
+import typing as _typing
+
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
+else:
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _Personal:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PersonalEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Personal.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PERSONAL_UNSPECIFIED: _Personal.ValueType  # 0
+    """Not personal."""
+    PERSONAL_REDACTED: _Personal.ValueType  # 1
+    """Left out of every export."""
+    PERSONAL_PSEUDONYM: _Personal.ValueType  # 2
+    """For research, another value of its own in each export, equal where the value is equal; left out
+    of what is released to the public.
+    """
+    PERSONAL_YEAR: _Personal.ValueType  # 3
+    """For research, the year alone; left out of what is released to the public."""
+
+class Personal(_Personal, metaclass=_PersonalEnumTypeWrapper):
+    """What an export makes of a personal field."""
+
+PERSONAL_UNSPECIFIED: Personal.ValueType  # 0
+"""Not personal."""
+PERSONAL_REDACTED: Personal.ValueType  # 1
+"""Left out of every export."""
+PERSONAL_PSEUDONYM: Personal.ValueType  # 2
+"""For research, another value of its own in each export, equal where the value is equal; left out
+of what is released to the public.
+"""
+PERSONAL_YEAR: Personal.ValueType  # 3
+"""For research, the year alone; left out of what is released to the public."""
+Global___Personal: _TypeAlias = Personal  # noqa: Y015
+
+class _Role:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ROLE_UNSPECIFIED: _Role.ValueType  # 0
+    """Not stated; may do nothing."""
+    ROLE_FIELD_AGENT: _Role.ValueType  # 1
+    """Takes, holds and hands over persons, and records it."""
+    ROLE_AGENCY_SUPERVISOR: _Role.ValueType  # 2
+    """Answers for an agency's records."""
+    ROLE_CASE_MANAGER: _Role.ValueType  # 3
+    """Works on the cases assigned to her."""
+    ROLE_INVESTIGATOR: _Role.ValueType  # 4
+    """Asks across agencies what was true and who knew it."""
+    ROLE_AUDITOR: _Role.ValueType  # 5
+    """Proves that nothing was altered, and who looked at what; sees no personal field."""
+    ROLE_WITNESS: _Role.ValueType  # 6
+    """Keeps checkpoints for others; sees no person."""
+    ROLE_OPERATOR: _Role.ValueType  # 7
+    """Runs the server; sees no person."""
+
+class Role(_Role, metaclass=_RoleEnumTypeWrapper):
+    """What somebody at an agency does there; what each may see of whom is in `ledger/access/policy.toml`."""
+
+ROLE_UNSPECIFIED: Role.ValueType  # 0
+"""Not stated; may do nothing."""
+ROLE_FIELD_AGENT: Role.ValueType  # 1
+"""Takes, holds and hands over persons, and records it."""
+ROLE_AGENCY_SUPERVISOR: Role.ValueType  # 2
+"""Answers for an agency's records."""
+ROLE_CASE_MANAGER: Role.ValueType  # 3
+"""Works on the cases assigned to her."""
+ROLE_INVESTIGATOR: Role.ValueType  # 4
+"""Asks across agencies what was true and who knew it."""
+ROLE_AUDITOR: Role.ValueType  # 5
+"""Proves that nothing was altered, and who looked at what; sees no personal field."""
+ROLE_WITNESS: Role.ValueType  # 6
+"""Keeps checkpoints for others; sees no person."""
+ROLE_OPERATOR: Role.ValueType  # 7
+"""Runs the server; sees no person."""
+Global___Role: _TypeAlias = Role  # noqa: Y015
+
+@_typing.final
+class Approvals(_message.Message):
+    """How many people must approve an event."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PEOPLE_FIELD_NUMBER: _builtins.int
+    AGENCIES_FIELD_NUMBER: _builtins.int
+    people: _builtins.int
+    """So many, whoever sends it among them."""
+    agencies: _builtins.int
+    """Of so many agencies at least."""
+    def __init__(
+        self,
+        *,
+        people: _builtins.int = ...,
+        agencies: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agencies", b"agencies", "people", b"people"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Approvals: _TypeAlias = Approvals  # noqa: Y015
+
+@_typing.final
+class Policy(_message.Message):
+    """Who may call a method."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLES_FIELD_NUMBER: _builtins.int
+    DISCLOSES_FIELD_NUMBER: _builtins.int
+    PURPOSE_CODE_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    discloses: _builtins.bool
+    """Its answers tell of persons: a purpose must be stated, and an access entry is kept before an
+    answer leaves.
+    """
+    purpose_code: _builtins.str
+    """The purpose that calling it states by itself, as a code; empty: the caller states one."""
+    counts: _builtins.bool
+    """Its answers count persons, sealed ones too, and name none whom the caller may not see."""
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[Global___Role.ValueType]:
+        """Those in one of these roles."""
+
+    def __init__(
+        self,
+        *,
+        roles: _abc.Iterable[Global___Role.ValueType] | None = ...,
+        discloses: _builtins.bool = ...,
+        purpose_code: _builtins.str = ...,
+        counts: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "discloses", b"discloses", "purpose_code", b"purpose_code", "roles", b"roles"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Policy: _TypeAlias = Policy  # noqa: Y015
 
 SUBJECT_FIELD_NUMBER: _builtins.int
 CODE_LIST_FIELD_NUMBER: _builtins.int
 SINCE_FIELD_NUMBER: _builtins.int
+PERSONAL_FIELD_NUMBER: _builtins.int
 ORDER_FIELD_NUMBER: _builtins.int
 EVENT_SINCE_FIELD_NUMBER: _builtins.int
+APPROVALS_FIELD_NUMBER: _builtins.int
+CONFIDENTIAL_FIELD_NUMBER: _builtins.int
+PERMANENT_FIELD_NUMBER: _builtins.int
+POLICY_FIELD_NUMBER: _builtins.int
 STATUS_FIELD_NUMBER: _builtins.int
 subject: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.str]
 """The kind of subject that this field names: "person", "family", "transfer", "case",
@@ -27,11 +183,25 @@ since: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _
 """The edition of the words that has this field, as a date; earlier ones had no place for it, so
 what was written in them reads as not collected.
 """
+personal: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___Personal.ValueType]
+"""How this field tells of somebody: it is sealed under the keys of every person whom the event
+names, and committed to in the entry; and what an export makes of it. Absent: not personal.
+"""
 order: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MessageOptions, _builtins.int]
 """Where an event of this kind stands among others whose valid time is the same: lower first. Most
 records know only the day, and on one day a person is apprehended before she is placed.
 """
 event_since: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MessageOptions, _builtins.str]
 """The edition of the words that has this kind of event, as a date; absent: the first."""
+approvals: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MessageOptions, Global___Approvals]
+"""The people who must approve an event of this kind, whoever sends it counting as one."""
+confidential: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MessageOptions, _builtins.bool]
+"""That there is an event of this kind is itself kept from readers who have no right to what is
+confidential (8 CFR 208.6).
+"""
+permanent: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MessageOptions, _builtins.bool]
+"""An event of this kind cannot be retracted: what it did is done, or is undone by an event of its own."""
+policy: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Policy]
+"""Who may call this method. A method without one does not start."""
 status: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, _builtins.int]
 """The canonical gRPC status (google.rpc.Code) that an error reason is answered with."""

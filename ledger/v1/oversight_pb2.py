@@ -28,7 +28,7 @@ from ledger.v1 import options_pb2 as ledger_dot_v1_dot_options__pb2
 from ledger.v1 import rules_pb2 as ledger_dot_v1_dot_rules__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19ledger/v1/oversight.proto\x12\tledger.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17ledger/v1/options.proto\x1a\x15ledger/v1/rules.proto\"Y\n\tRetracted\x12%\n\x12retracted_event_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xa8\xbb\x18\x01\x12\x1f\n\x0breason_text\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f:\x04\x98\xb5\x18Z\"\xf1\x01\n\x14InformationRequested\x12(\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x07request\x12\x32\n\nperson_ids\x18\x02 \x03(\tB\x1e\xbaH\x11\x92\x01\x0e\x08\x01\x10\x32\x18\x01\"\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12 \n\x06\x61gency\x18\x03 \x01(\tB\x10\xbaH\x03\xc8\x01\x01\x92\xb5\x18\x06\x61gency\x12#\n\tof_agency\x18\x04 \x01(\tB\x10\xbaH\x03\xc8\x01\x01\x92\xb5\x18\x06\x61gency\x12 \n\x0crequest_text\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f:\x12\x98\xb5\x18X\xb2\xb5\x18\n2026-11-25\"\xc8\x01\n\x13InformationSupplied\x12(\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x07request\x12\x32\n\nperson_ids\x18\x02 \x03(\tB\x1e\xbaH\x11\x92\x01\x0e\x08\x01\x10\x32\x18\x01\"\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12 \n\x06\x61gency\x18\x03 \x01(\tB\x10\xbaH\x03\xc8\x01\x01\x92\xb5\x18\x06\x61gency\x12\x1d\n\x0b\x61nswer_text\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f:\x12\x98\xb5\x18Y\xb2\xb5\x18\n2026-11-25\"\xd1\x01\n\x19\x43lassMembershipDetermined\x12&\n\tperson_id\x18\x01 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12#\n\nclass_code\x18\x02 \x01(\tB\x0f\xbaH\x03\xc8\x01\x01\x92\xb5\x18\x05\x63lass\x12#\n\x10\x63riteria_version\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x10\n\x08included\x18\x04 \x01(\x08\x12\x1c\n\nbasis_text\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f:\x12\x98\xb5\x18_\xb2\xb5\x18\n2026-11-25\"\xba\x01\n\x08\x43itation\x12\x19\n\x05query\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x02\x18\xa0\x1f\x12\x36\n\nas_of_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1c\n\x04size\x18\x03 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0f\x12\x15\n\x04root\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\r\n\x05\x63ount\x18\x05 \x01(\x04\x12\x17\n\x06sha256\x18\x06 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"\xb3\x01\n\rListCertified\x12\"\n\x07list_id\x18\x01 \x01(\tB\x11\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x04list\x12 \n\x06\x61gency\x18\x02 \x01(\tB\x10\xbaH\x03\xc8\x01\x01\x92\xb5\x18\x06\x61gency\x12\x19\n\x05title\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12-\n\x08\x63itation\x18\x04 \x01(\x0b\x32\x13.ledger.v1.CitationB\x06\xbaH\x03\xc8\x01\x01:\x12\x98\xb5\x18\x61\xb2\xb5\x18\n2026-11-25\"\x99\x02\n\x0eListReconciled\x12\"\n\x07list_id\x18\x01 \x01(\tB\x11\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x04list\x12 \n\x06\x61gency\x18\x02 \x01(\tB\x10\xbaH\x03\xc8\x01\x01\x92\xb5\x18\x06\x61gency\x12\x19\n\x05title\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1f\n\x0b\x66ile_sha256\x18\x04 \x01(\x0c\x42\n\xbaH\x07z\x02h \xd8\x01\x01\x12-\n\x08\x63itation\x18\x05 \x01(\x0b\x32\x13.ledger.v1.CitationB\x06\xbaH\x03\xc8\x01\x01\x12\x0f\n\x07matched\x18\x06 \x01(\x04\x12\x0f\n\x07missing\x18\x07 \x01(\x04\x12\r\n\x05\x65xtra\x18\x08 \x01(\x04\x12\x11\n\tdifferent\x18\t \x01(\x04:\x12\x98\xb5\x18\x62\xb2\xb5\x18\n2026-11-25\"\xe0\x01\n\x0fNumberPublished\x12&\n\tnumber_id\x18\x01 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06number\x12 \n\x06\x61gency\x18\x02 \x01(\tB\x10\xbaH\x03\xc8\x01\x01\x92\xb5\x18\x06\x61gency\x12\x19\n\x05title\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1e\n\x0crelease_text\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\r\n\x05value\x18\x05 \x01(\x12\x12%\n\x08\x63itation\x18\x06 \x01(\x0b\x32\x13.ledger.v1.Citation:\x12\x98\xb5\x18`\xb2\xb5\x18\n2026-11-25b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19ledger/v1/oversight.proto\x12\tledger.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17ledger/v1/options.proto\x1a\x15ledger/v1/rules.proto\"]\n\tRetracted\x12%\n\x12retracted_event_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xa8\xbb\x18\x01\x12#\n\x0breason_text\x18\x02 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\xb8\xb5\x18\x01:\x04\x98\xb5\x18Z\"\xf5\x01\n\x14InformationRequested\x12(\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x07request\x12\x32\n\nperson_ids\x18\x02 \x03(\tB\x1e\xbaH\x11\x92\x01\x0e\x08\x01\x10\x32\x18\x01\"\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12 \n\x06\x61gency\x18\x03 \x01(\tB\x10\xbaH\x03\xc8\x01\x01\x92\xb5\x18\x06\x61gency\x12#\n\tof_agency\x18\x04 \x01(\tB\x10\xbaH\x03\xc8\x01\x01\x92\xb5\x18\x06\x61gency\x12$\n\x0crequest_text\x18\x05 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\xb8\xb5\x18\x01:\x12\x98\xb5\x18X\xb2\xb5\x18\n2026-11-25\"\xcc\x01\n\x13InformationSupplied\x12(\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x07request\x12\x32\n\nperson_ids\x18\x02 \x03(\tB\x1e\xbaH\x11\x92\x01\x0e\x08\x01\x10\x32\x18\x01\"\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12 \n\x06\x61gency\x18\x03 \x01(\tB\x10\xbaH\x03\xc8\x01\x01\x92\xb5\x18\x06\x61gency\x12!\n\x0b\x61nswer_text\x18\x04 \x01(\tB\x0c\xbaH\x05r\x03\x18\xd0\x0f\xb8\xb5\x18\x01:\x12\x98\xb5\x18Y\xb2\xb5\x18\n2026-11-25\"\xd5\x01\n\x19\x43lassMembershipDetermined\x12&\n\tperson_id\x18\x01 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06person\x12#\n\nclass_code\x18\x02 \x01(\tB\x0f\xbaH\x03\xc8\x01\x01\x92\xb5\x18\x05\x63lass\x12#\n\x10\x63riteria_version\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x10\n\x08included\x18\x04 \x01(\x08\x12 \n\nbasis_text\x18\x05 \x01(\tB\x0c\xbaH\x05r\x03\x18\xd0\x0f\xb8\xb5\x18\x01:\x12\x98\xb5\x18_\xb2\xb5\x18\n2026-11-25\"\xba\x01\n\x08\x43itation\x12\x19\n\x05query\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x02\x18\xa0\x1f\x12\x36\n\nas_of_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1c\n\x04size\x18\x03 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0f\x12\x15\n\x04root\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\r\n\x05\x63ount\x18\x05 \x01(\x04\x12\x17\n\x06sha256\x18\x06 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"\xb3\x01\n\rListCertified\x12\"\n\x07list_id\x18\x01 \x01(\tB\x11\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x04list\x12 \n\x06\x61gency\x18\x02 \x01(\tB\x10\xbaH\x03\xc8\x01\x01\x92\xb5\x18\x06\x61gency\x12\x19\n\x05title\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12-\n\x08\x63itation\x18\x04 \x01(\x0b\x32\x13.ledger.v1.CitationB\x06\xbaH\x03\xc8\x01\x01:\x12\x98\xb5\x18\x61\xb2\xb5\x18\n2026-11-25\"\x99\x02\n\x0eListReconciled\x12\"\n\x07list_id\x18\x01 \x01(\tB\x11\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x04list\x12 \n\x06\x61gency\x18\x02 \x01(\tB\x10\xbaH\x03\xc8\x01\x01\x92\xb5\x18\x06\x61gency\x12\x19\n\x05title\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1f\n\x0b\x66ile_sha256\x18\x04 \x01(\x0c\x42\n\xbaH\x07z\x02h \xd8\x01\x01\x12-\n\x08\x63itation\x18\x05 \x01(\x0b\x32\x13.ledger.v1.CitationB\x06\xbaH\x03\xc8\x01\x01\x12\x0f\n\x07matched\x18\x06 \x01(\x04\x12\x0f\n\x07missing\x18\x07 \x01(\x04\x12\r\n\x05\x65xtra\x18\x08 \x01(\x04\x12\x11\n\tdifferent\x18\t \x01(\x04:\x12\x98\xb5\x18\x62\xb2\xb5\x18\n2026-11-25\"\xe0\x01\n\x0fNumberPublished\x12&\n\tnumber_id\x18\x01 \x01(\tB\x13\xbaH\x06r\x04\xa8\xbb\x18\x01\x8a\xb5\x18\x06number\x12 \n\x06\x61gency\x18\x02 \x01(\tB\x10\xbaH\x03\xc8\x01\x01\x92\xb5\x18\x06\x61gency\x12\x19\n\x05title\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1e\n\x0crelease_text\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\r\n\x05value\x18\x05 \x01(\x12\x12%\n\x08\x63itation\x18\x06 \x01(\x0b\x32\x13.ledger.v1.Citation:\x12\x98\xb5\x18`\xb2\xb5\x18\n2026-11-25b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,7 +38,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RETRACTED'].fields_by_name['retracted_event_id']._loaded_options = None
   _globals['_RETRACTED'].fields_by_name['retracted_event_id']._serialized_options = b'\272H\006r\004\250\273\030\001'
   _globals['_RETRACTED'].fields_by_name['reason_text']._loaded_options = None
-  _globals['_RETRACTED'].fields_by_name['reason_text']._serialized_options = b'\272H\007r\005\020\001\030\320\017'
+  _globals['_RETRACTED'].fields_by_name['reason_text']._serialized_options = b'\272H\007r\005\020\001\030\320\017\270\265\030\001'
   _globals['_RETRACTED']._loaded_options = None
   _globals['_RETRACTED']._serialized_options = b'\230\265\030Z'
   _globals['_INFORMATIONREQUESTED'].fields_by_name['request_id']._loaded_options = None
@@ -50,7 +50,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INFORMATIONREQUESTED'].fields_by_name['of_agency']._loaded_options = None
   _globals['_INFORMATIONREQUESTED'].fields_by_name['of_agency']._serialized_options = b'\272H\003\310\001\001\222\265\030\006agency'
   _globals['_INFORMATIONREQUESTED'].fields_by_name['request_text']._loaded_options = None
-  _globals['_INFORMATIONREQUESTED'].fields_by_name['request_text']._serialized_options = b'\272H\007r\005\020\001\030\320\017'
+  _globals['_INFORMATIONREQUESTED'].fields_by_name['request_text']._serialized_options = b'\272H\007r\005\020\001\030\320\017\270\265\030\001'
   _globals['_INFORMATIONREQUESTED']._loaded_options = None
   _globals['_INFORMATIONREQUESTED']._serialized_options = b'\230\265\030X\262\265\030\n2026-11-25'
   _globals['_INFORMATIONSUPPLIED'].fields_by_name['request_id']._loaded_options = None
@@ -60,7 +60,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INFORMATIONSUPPLIED'].fields_by_name['agency']._loaded_options = None
   _globals['_INFORMATIONSUPPLIED'].fields_by_name['agency']._serialized_options = b'\272H\003\310\001\001\222\265\030\006agency'
   _globals['_INFORMATIONSUPPLIED'].fields_by_name['answer_text']._loaded_options = None
-  _globals['_INFORMATIONSUPPLIED'].fields_by_name['answer_text']._serialized_options = b'\272H\005r\003\030\320\017'
+  _globals['_INFORMATIONSUPPLIED'].fields_by_name['answer_text']._serialized_options = b'\272H\005r\003\030\320\017\270\265\030\001'
   _globals['_INFORMATIONSUPPLIED']._loaded_options = None
   _globals['_INFORMATIONSUPPLIED']._serialized_options = b'\230\265\030Y\262\265\030\n2026-11-25'
   _globals['_CLASSMEMBERSHIPDETERMINED'].fields_by_name['person_id']._loaded_options = None
@@ -70,7 +70,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLASSMEMBERSHIPDETERMINED'].fields_by_name['criteria_version']._loaded_options = None
   _globals['_CLASSMEMBERSHIPDETERMINED'].fields_by_name['criteria_version']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_CLASSMEMBERSHIPDETERMINED'].fields_by_name['basis_text']._loaded_options = None
-  _globals['_CLASSMEMBERSHIPDETERMINED'].fields_by_name['basis_text']._serialized_options = b'\272H\005r\003\030\320\017'
+  _globals['_CLASSMEMBERSHIPDETERMINED'].fields_by_name['basis_text']._serialized_options = b'\272H\005r\003\030\320\017\270\265\030\001'
   _globals['_CLASSMEMBERSHIPDETERMINED']._loaded_options = None
   _globals['_CLASSMEMBERSHIPDETERMINED']._serialized_options = b'\230\265\030_\262\265\030\n2026-11-25'
   _globals['_CITATION'].fields_by_name['query']._loaded_options = None
@@ -116,19 +116,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NUMBERPUBLISHED']._loaded_options = None
   _globals['_NUMBERPUBLISHED']._serialized_options = b'\230\265\030`\262\265\030\n2026-11-25'
   _globals['_RETRACTED']._serialized_start=150
-  _globals['_RETRACTED']._serialized_end=239
-  _globals['_INFORMATIONREQUESTED']._serialized_start=242
-  _globals['_INFORMATIONREQUESTED']._serialized_end=483
-  _globals['_INFORMATIONSUPPLIED']._serialized_start=486
-  _globals['_INFORMATIONSUPPLIED']._serialized_end=686
-  _globals['_CLASSMEMBERSHIPDETERMINED']._serialized_start=689
-  _globals['_CLASSMEMBERSHIPDETERMINED']._serialized_end=898
-  _globals['_CITATION']._serialized_start=901
-  _globals['_CITATION']._serialized_end=1087
-  _globals['_LISTCERTIFIED']._serialized_start=1090
-  _globals['_LISTCERTIFIED']._serialized_end=1269
-  _globals['_LISTRECONCILED']._serialized_start=1272
-  _globals['_LISTRECONCILED']._serialized_end=1553
-  _globals['_NUMBERPUBLISHED']._serialized_start=1556
-  _globals['_NUMBERPUBLISHED']._serialized_end=1780
+  _globals['_RETRACTED']._serialized_end=243
+  _globals['_INFORMATIONREQUESTED']._serialized_start=246
+  _globals['_INFORMATIONREQUESTED']._serialized_end=491
+  _globals['_INFORMATIONSUPPLIED']._serialized_start=494
+  _globals['_INFORMATIONSUPPLIED']._serialized_end=698
+  _globals['_CLASSMEMBERSHIPDETERMINED']._serialized_start=701
+  _globals['_CLASSMEMBERSHIPDETERMINED']._serialized_end=914
+  _globals['_CITATION']._serialized_start=917
+  _globals['_CITATION']._serialized_end=1103
+  _globals['_LISTCERTIFIED']._serialized_start=1106
+  _globals['_LISTCERTIFIED']._serialized_end=1285
+  _globals['_LISTRECONCILED']._serialized_start=1288
+  _globals['_LISTRECONCILED']._serialized_end=1569
+  _globals['_NUMBERPUBLISHED']._serialized_start=1572
+  _globals['_NUMBERPUBLISHED']._serialized_end=1796
 # @@protoc_insertion_point(module_scope)

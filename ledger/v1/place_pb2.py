@@ -26,7 +26,7 @@ from ledger.v1 import _validate_pb2 as buf_dot_validate_dot_validate__pb2
 from ledger.v1 import options_pb2 as ledger_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15ledger/v1/place.proto\x12\tledger.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17ledger/v1/options.proto\"W\n\x05Place\x12\x16\n\x04name\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x15\n\x04\x63ode\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x10\x12\x1f\n\x04kind\x18\x03 \x01(\tB\x11\x92\xb5\x18\rfacility_kind\"\x98\x01\n\x07\x41\x64\x64ress\x12\x33\n\x05state\x18\x01 \x01(\x0e\x32\x17.ledger.v1.AddressStateB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x1d\n\x0c\x63ountry_text\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1c\n\x0bregion_text\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1b\n\treference\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01*\xa1\x01\n\x0c\x41\x64\x64ressState\x12\x1d\n\x19\x41\x44\x44RESS_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41\x44\x44RESS_STATE_COMPLETE\x10\x01\x12\x1c\n\x18\x41\x44\x44RESS_STATE_INCOMPLETE\x10\x02\x12\x17\n\x13\x41\x44\x44RESS_STATE_BLANK\x10\x03\x12\x1f\n\x1b\x41\x44\x44RESS_STATE_UNDELIVERABLE\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15ledger/v1/place.proto\x12\tledger.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17ledger/v1/options.proto\"W\n\x05Place\x12\x16\n\x04name\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x15\n\x04\x63ode\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x10\x12\x1f\n\x04kind\x18\x03 \x01(\tB\x11\x92\xb5\x18\rfacility_kind\"\xa0\x01\n\x07\x41\x64\x64ress\x12\x33\n\x05state\x18\x01 \x01(\x0e\x32\x17.ledger.v1.AddressStateB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x1d\n\x0c\x63ountry_text\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12 \n\x0bregion_text\x18\x03 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xb8\xb5\x18\x01\x12\x1f\n\treference\x18\x04 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x01\xb8\xb5\x18\x01*\xa1\x01\n\x0c\x41\x64\x64ressState\x12\x1d\n\x19\x41\x44\x44RESS_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41\x44\x44RESS_STATE_COMPLETE\x10\x01\x12\x1c\n\x18\x41\x44\x44RESS_STATE_INCOMPLETE\x10\x02\x12\x17\n\x13\x41\x44\x44RESS_STATE_BLANK\x10\x03\x12\x1f\n\x1b\x41\x44\x44RESS_STATE_UNDELIVERABLE\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,13 +44,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADDRESS'].fields_by_name['country_text']._loaded_options = None
   _globals['_ADDRESS'].fields_by_name['country_text']._serialized_options = b'\272H\004r\002\030@'
   _globals['_ADDRESS'].fields_by_name['region_text']._loaded_options = None
-  _globals['_ADDRESS'].fields_by_name['region_text']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_ADDRESS'].fields_by_name['region_text']._serialized_options = b'\272H\004r\002\030@\270\265\030\001'
   _globals['_ADDRESS'].fields_by_name['reference']._loaded_options = None
-  _globals['_ADDRESS'].fields_by_name['reference']._serialized_options = b'\272H\005r\003\030\200\001'
-  _globals['_ADDRESSSTATE']._serialized_start=335
-  _globals['_ADDRESSSTATE']._serialized_end=496
+  _globals['_ADDRESS'].fields_by_name['reference']._serialized_options = b'\272H\005r\003\030\200\001\270\265\030\001'
+  _globals['_ADDRESSSTATE']._serialized_start=343
+  _globals['_ADDRESSSTATE']._serialized_end=504
   _globals['_PLACE']._serialized_start=90
   _globals['_PLACE']._serialized_end=177
   _globals['_ADDRESS']._serialized_start=180
-  _globals['_ADDRESS']._serialized_end=332
+  _globals['_ADDRESS']._serialized_end=340
 # @@protoc_insertion_point(module_scope)

@@ -1774,3 +1774,87 @@ class ResolvedPerson(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ResolvedPerson: _TypeAlias = ResolvedPerson  # noqa: Y015
+
+@_typing.final
+class Protection(_message.Message):
+    """What guards a person's record."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEALED_FIELD_NUMBER: _builtins.int
+    CONFIDENTIAL_FIELD_NUMBER: _builtins.int
+    HOLD_REFERENCES_FIELD_NUMBER: _builtins.int
+    ERASED_FIELD_NUMBER: _builtins.int
+    EMERGENCY_ACCESSES_FIELD_NUMBER: _builtins.int
+    sealed: _builtins.bool
+    """A court sealed it, and has not opened it again."""
+    confidential: _builtins.bool
+    """What is known of her is confidential."""
+    erased: _builtins.bool
+    """Her personal fields were erased."""
+    @_builtins.property
+    def hold_references(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The legal holds that stand, by their references."""
+
+    @_builtins.property
+    def emergency_accesses(self) -> _containers.RepeatedCompositeFieldContainer[Global___EmergencyAccess]:
+        """Who looked, or looks, at it in an emergency."""
+
+    def __init__(
+        self,
+        *,
+        sealed: _builtins.bool = ...,
+        confidential: _builtins.bool = ...,
+        hold_references: _abc.Iterable[_builtins.str] | None = ...,
+        erased: _builtins.bool = ...,
+        emergency_accesses: _abc.Iterable[Global___EmergencyAccess] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidential", b"confidential", "emergency_accesses", b"emergency_accesses", "erased", b"erased", "hold_references", b"hold_references", "sealed", b"sealed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Protection: _TypeAlias = Protection  # noqa: Y015
+
+@_typing.final
+class EmergencyAccess(_message.Message):
+    """Somebody looks at a record that is not theirs to see, for a time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
+    SINCE_TIME_FIELD_NUMBER: _builtins.int
+    UNTIL_TIME_FIELD_NUMBER: _builtins.int
+    event_id: _builtins.str
+    """The event that opened it."""
+    agency: _builtins.str
+    """The agency that looks."""
+    actor_id: _builtins.str
+    """The person at it, by its opaque id."""
+    @_builtins.property
+    def since_time(self) -> _timestamp_pb2.Timestamp:
+        """From when: when it was recorded."""
+
+    @_builtins.property
+    def until_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when."""
+
+    def __init__(
+        self,
+        *,
+        event_id: _builtins.str = ...,
+        agency: _builtins.str = ...,
+        actor_id: _builtins.str = ...,
+        since_time: _timestamp_pb2.Timestamp | None = ...,
+        until_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since_time", b"since_time", "until_time", b"until_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "agency", b"agency", "event_id", b"event_id", "since_time", b"since_time", "until_time", b"until_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EmergencyAccess: _TypeAlias = EmergencyAccess  # noqa: Y015

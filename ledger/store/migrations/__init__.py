@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from ledger.errors import StartupError
 
-LATEST = "0002"
+LATEST = "0003"
 HERE = Path(__file__).parent
 ATTEMPTS_MAX = 6
 RETRY_S = 0.3

@@ -1,0 +1,94 @@
+"""Limits for each caller: calls at once, calls a second, persons an hour.
+
+Token buckets: what is not used up is there for a burst, up to some seconds' or an hour's worth.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from ledger.access.caller import Caller
+from ledger.access.policy import rules
+from ledger.errors import LedgerError
+from ledger.v1.error_pb2 import ErrorReason
+
+BURST_S = 10
+HOUR_S = 3_600
+CALLERS_MAX = 10_000
+
+
+@dataclass
+class _Use:
+    """What one caller has used."""
+
+    under_way: int = 0
+    calls: float = 0.0
+    since_s: float = 0.0
+    learned: dict[str, float] = field(default_factory=dict)
+    """The persons whom the caller learned of, and when last; seconds of the clock."""
+    order: deque[tuple[float, str]] = field(default_factory=deque)
+
+
+class Limits:
+    """What every caller has used, in this process. `clock` gives seconds that only rise."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._used: dict[str, _Use] = {}
+
+    @contextmanager
+    def call(self, caller: Caller) -> Iterator[None]:
+        """A call under way. Raises QUOTA_EXHAUSTED for one too many, or too soon."""
+        if not caller.is_identified:
+            yield
+            return
+        rule = rules()[caller.role]
+        with self._lock:
+            # A program's connections are one caller's, however many people it speaks for.
+            use = self._use(caller.spiffe_id)
+            now = self._clock()
+            most = rule.calls_per_second * BURST_S
+            use.calls = max(0.0, use.calls - (now - use.since_s) * rule.calls_per_second)
+            use.since_s = now
+            if use.under_way >= rule.calls_at_once or use.calls + 1 > most:
+                raise _exhausted()
+            use.calls += 1
+            use.under_way += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                use.under_way -= 1
+
+    def learn(self, caller: Caller, person_ids: Iterable[str]) -> None:
+        """Count persons whom an answer tells of. Raises QUOTA_EXHAUSTED before one too many."""
+        if not caller.is_identified:
+            return
+        most = rules()[caller.role].persons_per_hour
+        with self._lock:
+            use, now = self._use(caller.name), self._clock()
+            while use.order and use.order[0][0] <= now - HOUR_S:
+                when, one = use.order.popleft()
+                if use.learned.get(one) == when:
+                    del use.learned[one]
+            for one in person_ids:
+                if one not in use.learned and len(use.learned) >= most:
+                    raise _exhausted()
+                if one not in use.learned:
+                    use.learned[one] = now
+                    use.order.append((now, one))
+
+    def _use(self, name: str) -> _Use:
+        if len(self._used) > CALLERS_MAX:
+            self._used = {key: one for key, one in self._used.items() if one.under_way}
+        return self._used.setdefault(name, _Use())
+
+
+def _exhausted() -> LedgerError:
+    return LedgerError(
+        ErrorReason.ERROR_REASON_QUOTA_EXHAUSTED,
+        "the caller asks faster, or of more persons, than it may: try again later",
+    )

@@ -1,0 +1,1 @@
+"""Keys, certificates and signatures: the one door for cryptography."""

@@ -1,0 +1,97 @@
+"""The personal fields of an event, by the option that the words carry: taken out, and put back.
+
+A field is known by its path, such as "transfer_departed.links[2].no_known_relative_text". Its value
+is written as text in UTF-8, a date as YYYY-MM-DD, so that a commitment to it can be checked by
+whoever is shown it, in any language.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+from google.type.date_pb2 import Date
+
+from ledger.v1.event_pb2 import Event
+from ledger.v1.options_pb2 import personal
+
+Field = tuple[str, FieldDescriptor, bytes]
+"""(path, field, value) of a personal field that says something."""
+
+_STEP = re.compile(r"(\w+)(?:\[(\d+)\])?")
+
+
+def take_out(event: Event) -> list[Field]:
+    """Remove the personal fields from an event, and give them in the order of the fields."""
+    found = list(_found(event, ""))
+    for path, field, _ in found:
+        _holder(event, path).ClearField(field.name)
+    return found
+
+
+def put_back(event: Event, values: Iterable[tuple[str, bytes]]) -> None:
+    """Put (path, value) of fields that were taken out where they were.
+
+    Raises LookupError or ValueError for what cannot have been taken out of this event.
+    """
+    for path, value in values:
+        holder = _holder(event, path)
+        field = holder.DESCRIPTOR.fields_by_name[path.rpartition(".")[2]]
+        if not field.GetOptions().HasExtension(personal):
+            raise LookupError(path)
+        if field.message_type:
+            year, month, day = (int(part) for part in value.decode().split("-"))
+            getattr(holder, field.name).CopyFrom(Date(year=year, month=month, day=day))
+        else:
+            setattr(holder, field.name, value.decode())
+
+
+def has_personal_fields(event: Event) -> bool:
+    """Whether an event says anything that is to be sealed."""
+    return next(_found(event, ""), None) is not None
+
+
+def _found(message: Message, path: str) -> Iterator[Field]:
+    for field in _fields(message.DESCRIPTOR):
+        value = getattr(message, field.name)
+        where = f"{path}{field.name}"
+        if field.GetOptions().HasExtension(personal):
+            if message.HasField(field.name) if field.has_presence else value:
+                yield where, field, _written(value)
+        elif field.is_repeated:
+            for index, one in enumerate(value):
+                yield from _found(one, f"{where}[{index}].")
+        elif message.HasField(field.name):
+            yield from _found(value, f"{where}.")
+
+
+@cache
+def _fields(message: Descriptor) -> tuple[FieldDescriptor, ...]:
+    """The fields of a message that are personal, or hold what is further down."""
+    return tuple(
+        field
+        for field in message.fields
+        if field.GetOptions().HasExtension(personal)
+        or (field.message_type and _fields(field.message_type))
+    )
+
+
+def _written(value: Any) -> bytes:
+    if isinstance(value, Date):
+        return f"{value.year:04d}-{value.month:02d}-{value.day:02d}".encode()
+    return str(value).encode()
+
+
+def _holder(event: Event, path: str) -> Any:
+    """The message that has the field at a path."""
+    message: Any = event
+    for step in path.split(".")[:-1]:
+        found = _STEP.fullmatch(step)
+        if found is None or found[1] not in message.DESCRIPTOR.fields_by_name:
+            raise LookupError(path)
+        message = getattr(message, found[1])
+        if found[2]:
+            message = message[int(found[2])]
+    return message
