@@ -9,20 +9,21 @@ from ledger import merkle
 from ledger.access.approval import approvals_of, speaking_faults
 from ledger.access.caller import Caller
 from ledger.caused import causes
-from ledger.closing import closed, erased_by, require_erasable
+from ledger.closing import closed, erased_by, require_erasable, require_kept
 from ledger.entry import Fault, faults, filter_faults, kind_of
 from ledger.errors import LedgerError, Violation, refuse
 from ledger.ledger import Ledger
 from ledger.store.batch import (
+    ERASED,
     Append,
     Appended,
     ConditionFailedError,
     EventIdTakenError,
     KeyOvertakenError,
     condition_of,
+    none_erased_since,
     unchanged_since,
 )
-from ledger.store.erasure import ERASED
 from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.event_pb2 import Entry, Event
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest, AppendEventsResponse, Receipt
@@ -68,12 +69,15 @@ def append_events(
             closed(ledger, request, index, subjects[index], approvals[index])
             for index in range(len(request.events))
         ]
+        require_kept(ledger, taken)
         findings = _sought(ledger, request, size)
         _require_none(ledger, request, findings)
         # Who asked to be stopped by findings is not overtaken by others who append about the same;
         # an erasure is not overtaken by a legal hold.
         is_held = request.strict or any(one.type == ERASED for one in taken)
         guards = [unchanged_since(taken, size)] if is_held else []
+        if any(one.sealed for one in taken):
+            guards.append(none_erased_since(size))
         append = Append(taken, [*conditions, *guards], request.validate_only)
         try:
             appended = _result(ledger.writer.submit(append), timeout_s, len(conditions))

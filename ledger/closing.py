@@ -11,11 +11,15 @@ from ledger.errors import LedgerError, refuse
 from ledger.keys.writers import Writers
 from ledger.ledger import Ledger
 from ledger.store.batch import LedgerEvent
+from ledger.store.person_keys import person_erased
+from ledger.store.vault import Closed
 from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.event_pb2 import Approval, Entry, Event
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest, SignedEvent
 
 _PERSON = "person:"
+# What is recorded counts from then on, though a clock that is ahead says that it begins later.
+_EVER_US = 2**62
 
 
 def closed(
@@ -33,16 +37,17 @@ def closed(
     signed = request.signatures[index] if request.signatures else SignedEvent()
     people = [one.removeprefix(_PERSON) for one in subjects if one.startswith(_PERSON)]
     entry = Entry(event=event, format=FORMAT, approvals=approvals, recorded_by=caller.spiffe_id)
-    sealed = None
-    new_keys: dict[str, bytes] = {}
-    if people:
+    try:
         # An event that names nobody has no key to seal under, and tells of nobody.
-        made = ledger.log.vault.close(
-            entry.event, people, {one.field: one.salt for one in signed.openings}
-        )
-        entry.commitments.extend(made.commitments)
-        sealed = made.sealed.SerializeToString() if made.sealed else None
-        new_keys = dict(made.new_keys)
+        salts = {one.field: one.salt for one in signed.openings}
+        made = ledger.log.vault.close(entry.event, people, salts) if people else Closed()
+    except LedgerError as error:
+        if error.reason != ErrorReason.ERROR_REASON_PERSON_ERASED or not _there(ledger, [event]):
+            raise
+        # Sent again after somebody was erased: the log compares it with the one that it has.
+        rest = entry.SerializeToString(deterministic=True)
+        return LedgerEvent(kind_of(event), rest, list(subjects), _id(event), event=event)
+    entry.commitments.extend(made.commitments)
     if signed.HasField("signature"):
         entry.signature.CopyFrom(signed.signature)
     rest = entry.SerializeToString(deterministic=True)
@@ -51,11 +56,20 @@ def closed(
         kind_of(event),
         rest,
         list(subjects),
-        UUID(event.event_id).bytes,
-        sealed=sealed,
+        _id(event),
+        sealed=made.sealed.SerializeToString() if made.sealed else None,
         event=event,
-        new_keys=new_keys,
+        new_keys=made.new_keys,
     )
+
+
+def _id(event: Event) -> bytes:
+    return UUID(event.event_id).bytes
+
+
+def _there(ledger: Ledger, events: Iterable[Event]) -> set[bytes]:
+    """The ids of those of these events that the log has."""
+    return set(ledger.log.entries.find([_id(one) for one in events]))
 
 
 def _require_signed(ledger: Ledger, rest: bytes, entry: Entry, index: int) -> None:
@@ -87,11 +101,33 @@ def require_erasable(ledger: Ledger, events: Sequence[Event]) -> None:
     wanted = set(erased_by(events))
     if not wanted:
         return
+    now = ledger.clock()
     held = {
-        one for one, guard in ledger.guards.of(wanted, ledger.clock()).items() if guard.holds
+        one
+        for at_us in (now, _EVER_US)
+        for one, guard in ledger.guards.of(wanted, at_us).items()
+        if guard.holds
     } | {one.legal_hold_placed.person_id for one in events if one.HasField("legal_hold_placed")}
     if held & wanted:
         raise LedgerError(
             ErrorReason.ERROR_REASON_LEGAL_HOLD,
             "a legal hold stands: nothing of this person may be erased",
         )
+
+
+def require_kept(ledger: Ledger, events: Sequence[LedgerEvent]) -> None:
+    """Raise PERSON_ERASED where the log erases somebody under whose key new events are sealed.
+
+    Her key may still be there: it is destroyed after the event that erases her is in the log.
+    """
+    sealed = [one for one in events if one.sealed]
+    people = {tag.removeprefix(_PERSON) for one in sealed for tag in one.tags}
+    guards = ledger.guards.of(people, _EVER_US)
+    erased = {f"{_PERSON}{one}" for one, guard in guards.items() if guard.is_erased}
+    lost = [one for one in sealed if not erased.isdisjoint(one.tags)]
+    if (
+        lost
+        and not {one.event_id for one in lost}
+        <= ledger.log.entries.find([one.event_id for one in lost]).keys()
+    ):
+        raise person_erased()

@@ -7,10 +7,13 @@ no copy of the database, no journal and no backup can give the destroyed one bac
 
 import base64
 import binascii
+import fcntl
 import hmac
 import json
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,8 @@ from ledger.errors import StartupError, TamperedError
 KEY_BYTES = 32
 _FORMAT = 1
 
+_State = tuple[int, int, int]
+
 
 class Keyring:
     """The wrapping keys, the newest of which wraps, and the key of the index of numbers."""
@@ -31,26 +36,40 @@ class Keyring:
         self.path = path
         self.wrapping: dict[int, bytes] = {}
         self.index = b""
-        self._inode = 0
+        self._read_state: _State | None = None
         if path.exists():
             self.reload()
-        else:
-            self.wrapping = {1: secrets.token_bytes(KEY_BYTES)}
-            self.index = secrets.token_bytes(KEY_BYTES)
-            self._write()
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Two that start at once must not each make one.
+        with self.alone():
+            if not path.exists():
+                self.wrapping = {1: secrets.token_bytes(KEY_BYTES)}
+                self.index = secrets.token_bytes(KEY_BYTES)
+                self._write()
 
     def __repr__(self) -> str:
         return f"Keyring({str(self.path)!r}, numbers {sorted(self.wrapping)})"
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """While no other process changes the file."""
+        with self.path.with_name(f"{self.path.name}.lock").open("w") as lock_file:
+            fcntl.flock(lock_file, fcntl.LOCK_EX)
+            self._wipe_old()
+            if self.path.exists():
+                self.refresh()
+            yield
+
     def refresh(self) -> None:
         """Read the file again where another process of the ledger has changed it."""
-        if self.path.stat().st_ino != self._inode:
+        if self._state() != self._read_state:
             self.reload()
 
     def reload(self) -> None:
         """Read the file. Raises StartupError if it is none, or others may read it."""
         try:
-            self._inode = self.path.stat().st_ino
+            state = self._state()
             if self.path.stat().st_mode & 0o077:
                 raise StartupError(f"others may read the keys in {self.path}: chmod 600")
             kept: Any = json.loads(self.path.read_text(encoding="utf-8"))
@@ -62,32 +81,36 @@ class Keyring:
             raise StartupError(f"{self.path} cannot be read as keys of a ledger") from None
         if not wrapping or {len(key) for key in (*wrapping.values(), index)} != {KEY_BYTES}:
             raise StartupError(f"{self.path} cannot be read as keys of a ledger")
-        self.wrapping, self.index = wrapping, index
+        self.wrapping, self.index, self._read_state = wrapping, index, state
 
     @property
     def newest(self) -> int:
         """The number of the key that wraps."""
         return max(self.wrapping)
 
-    def wrap(self, key: bytes) -> bytes:
-        """A key as the database may hold it."""
-        return aes_key_wrap(self.wrapping[self.newest], key)
+    @property
+    def is_settled(self) -> bool:
+        """Whether no change was broken off: one key wraps, and nothing is left of another."""
+        return len(self.wrapping) == 1 and not self._old.exists()
+
+    def wrap(self, number: int, key: bytes) -> bytes:
+        """A key as the database may hold it, wrapped by the key of this number."""
+        return aes_key_wrap(self.wrapping[number], key)
 
     def unwrap(self, number: int, wrapped: bytes) -> bytes:
         """A person's key. Raises TamperedError where the wrapped one is not what was wrapped."""
         if number not in self.wrapping:
-            self.reload()
-        if number not in self.wrapping:
-            raise StartupError(f"{self.path} does not have the keys of this database")
+            self.refresh()
         try:
             return aes_key_unwrap(self.wrapping[number], wrapped)
-        except (InvalidUnwrap, ValueError):
+        except (KeyError, InvalidUnwrap, ValueError):
             raise TamperedError("a person's key is not the one that was kept") from None
 
     def add(self) -> int:
         """Make a newer wrapping key, kept before it is used; return its number."""
         number = self.newest + 1
-        self.wrapping[number] = secrets.token_bytes(KEY_BYTES)
+        # Another dictionary, because others may be looking through this one.
+        self.wrapping = {**self.wrapping, number: secrets.token_bytes(KEY_BYTES)}
         self._write()
         return number
 
@@ -101,33 +124,44 @@ class Keyring:
         """A text for an index: equal where it is equal, and not to be guessed (HMAC-SHA-256)."""
         return hmac.digest(self.index, text.encode(), sha256).hex()
 
+    def _state(self) -> _State:
+        """What differs between any two files that were ever here: an inode alone is used again."""
+        stat = self.path.stat()
+        return stat.st_ino, stat.st_mtime_ns, stat.st_size
+
     def _write(self) -> None:
         kept = {
             "format": _FORMAT,
             "wrapping": {str(n): _text(key) for n, key in sorted(self.wrapping.items())},
             "index": _text(self.index),
         }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self.path.with_name(f"{self.path.name}.new")
+        fresh, old = self.path.with_name(f"{self.path.name}.new"), self._old
         _put(fresh, json.dumps(kept, indent=1).encode())
-        old = self.path.with_name(f"{self.path.name}.old")
         if self.path.exists():
-            old.unlink(missing_ok=True)
             os.link(self.path, old)
         fresh.replace(self.path)
-        self._inode = self.path.stat().st_ino
-        if old.exists():
-            # What was forgotten is not left lying in a block that nobody uses.
-            with old.open("r+b") as file:
-                file.write(bytes(old.stat().st_size))
-                file.flush()
-                os.fsync(file.fileno())
-            old.unlink()
+        self._read_state = self._state()
+        self._wipe_old()
         folder = os.open(self.path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+    @property
+    def _old(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.old")
+
+    def _wipe_old(self) -> None:
+        """What was forgotten is not left lying in a block that nobody uses, nor after a crash."""
+        if not self._old.exists():
+            return
+        if not (self.path.exists() and self._old.samefile(self.path)):
+            with self._old.open("r+b") as file:
+                file.write(bytes(self._old.stat().st_size))
+                file.flush()
+                os.fsync(file.fileno())
+        self._old.unlink()
 
 
 def _put(path: Path, content: bytes) -> None:

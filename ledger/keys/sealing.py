@@ -17,6 +17,8 @@ from ledger.errors import LedgerError
 from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.event_pb2 import Commitment, Opening, Openings, SealedFields
 
+SALT_BYTES = 32
+
 _COMMIT = b"custody/commit/v1"
 _NONCE_BYTES = 12
 
@@ -66,17 +68,33 @@ def open_(
     return openings
 
 
-def close_state(key: bytes, state: bytes, bound_to: bytes) -> bytes:
-    """What a table shows of a person, sealed under her key."""
-    nonce = secrets.token_bytes(_NONCE_BYTES)
-    return nonce + AESGCM(_key([key], b"state")).encrypt(nonce, state, bound_to)
-
-
-def open_state(key: bytes, sealed: bytes, bound_to: bytes) -> bytes:
-    """The same in plain. Raises VERIFICATION_FAILED where it is not what was sealed there."""
-    nonce, rest = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+def read(stored: bytes) -> SealedFields:
+    """Sealed fields as they are stored. Raises VERIFICATION_FAILED where they are none."""
     try:
-        return AESGCM(_key([key], b"state")).decrypt(nonce, rest, bound_to)
+        return SealedFields.FromString(stored)
+    except DecodeError:
+        raise _not_kept() from None
+
+
+def close_state(
+    keys: Sequence[bytes], person_ids: Sequence[str], subject_id: str, state: bytes
+) -> SealedFields:
+    """What a table shows of a subject, sealed under the keys of all whom it tells of."""
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    box = AESGCM(_key(keys, b"state"))
+    return SealedFields(
+        person_ids=person_ids,
+        nonce=nonce,
+        ciphertext=box.encrypt(nonce, state, _bound(subject_id, person_ids)),
+    )
+
+
+def open_state(keys: Sequence[bytes], sealed: SealedFields, subject_id: str) -> bytes:
+    """The same in plain. Raises VERIFICATION_FAILED where it is not what was sealed there."""
+    try:
+        return AESGCM(_key(keys, b"state")).decrypt(
+            sealed.nonce, sealed.ciphertext, _bound(subject_id, sealed.person_ids)
+        )
     except (InvalidTag, ValueError):
         raise _not_kept() from None
 
@@ -86,8 +104,8 @@ def _key(keys: Sequence[bytes], purpose: bytes) -> bytes:
     return hmac.digest(b"".join(keys), b"custody/" + purpose + b"/v1", sha256)
 
 
-def _bound(event_id: str, person_ids: Sequence[str]) -> bytes:
-    return "\0".join((event_id, *person_ids)).encode()
+def _bound(to: str, person_ids: Sequence[str]) -> bytes:
+    return "\0".join((to, *person_ids)).encode()
 
 
 def _not_kept() -> LedgerError:

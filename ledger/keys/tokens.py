@@ -17,13 +17,13 @@ from hashlib import sha256
 from typing import Any
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from ledger.entry import is_id
 from ledger.errors import MistakeError
 from ledger.keys.certificates import Certificate, Known, not_accepted
 from ledger.keys.spiffe import AGENCY, ROLES, is_trust_domain
+from ledger.keys.writers import read_key
 from ledger.v1.options_pb2 import Role
 
 CALLER, APPROVAL = "ledger-caller+jwt", "ledger-approval+jwt"
@@ -215,12 +215,7 @@ def _both(
 
 
 def _signed(private_key_pem: bytes, typ: str, claims: dict[str, Any], faults: list[str]) -> str:
-    try:
-        key = load_pem_private_key(private_key_pem, None)
-    except (ValueError, TypeError):
-        key = None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise MistakeError("the key is not an Ed25519 private key in PEM, without a password")
+    key = read_key(private_key_pem)
     if faults:
         raise MistakeError(faults[0])
     return _JWS.encode(json.dumps(claims).encode(), key, _ALGORITHM, {"typ": typ})

@@ -1,16 +1,29 @@
 """Writers that sign: the agencies' public keys, and what they sign (Ed25519, RFC 8032)."""
 
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from ledger.v1.event_pb2 import Commitment, Entry, Event, WriterSignature
+from ledger.errors import MistakeError
+from ledger.keys.sealing import SALT_BYTES, commitment
+from ledger.personal import take_out
+from ledger.v1.event_pb2 import Commitment, Entry, Event, Opening, WriterSignature
+from ledger.v1.ledger_service_pb2 import SignedEvent
+from projections.subjects import people_of
 
 _CONTEXT = b"custody/event/v1\0"
-_SIGNED_TAGS = {Entry.EVENT_FIELD_NUMBER << 3 | 2, Entry.COMMITMENTS_FIELD_NUMBER << 3 | 2}
+_VARINT, _BYTES = 0, 2
+_EVENT_TAG = Entry.EVENT_FIELD_NUMBER << 3 | _BYTES
+_SIGNED_TAGS = {_EVENT_TAG, Entry.COMMITMENTS_FIELD_NUMBER << 3 | _BYTES}
+_TAGS = {
+    one.number << 3 | (_VARINT if one.type == one.TYPE_UINT32 else _BYTES)
+    for one in Entry.DESCRIPTOR.fields
+}
 KEY_ID_BYTES = 8
 
 
@@ -84,6 +97,38 @@ def sign(
     )
 
 
+def signed_event(private_key: Ed25519PrivateKey, event: Event) -> SignedEvent:
+    """What an agency sends with an event that it signs: the signature, and salts of its choosing.
+
+    An event that names nobody has nothing to commit to: the ledger keeps it as it is.
+    """
+    bare = Event.FromString(event.SerializeToString())
+    # Whom a retraction is about, its event does not say.
+    is_about_somebody = bool(people_of(event)) or event.HasField("retracted")
+    fields = take_out(bare) if is_about_somebody else []
+    salts = [secrets.token_bytes(SALT_BYTES) for _ in fields]
+    made = [
+        commitment(path, salt, value) for (path, _, value), salt in zip(fields, salts, strict=True)
+    ]
+    return SignedEvent(
+        signature=sign(private_key, bare, made),
+        openings=[
+            Opening(field=path, salt=salt) for (path, _, _), salt in zip(fields, salts, strict=True)
+        ],
+    )
+
+
+def read_key(pem: bytes) -> Ed25519PrivateKey:
+    """A private key that an agency signs with. Raises MistakeError."""
+    try:
+        key = load_pem_private_key(pem, None)
+    except (ValueError, TypeError):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise MistakeError("the key is not an Ed25519 private key in PEM, without a password")
+    return key
+
+
 def _is_valid(public_key: bytes, signature: bytes, data: bytes) -> bool:
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, _CONTEXT + _signed(data))
@@ -93,25 +138,34 @@ def _is_valid(public_key: bytes, signature: bytes, data: bytes) -> bool:
 
 
 def _signed(data: bytes) -> bytes:
-    """The bytes of an entry that are signed: the fields `event` and `commitments` as they stand."""
-    at, found = 0, b""
+    """The bytes of an entry that are signed: the fields `event` and `commitments` as they stand.
+
+    Raises ValueError for bytes that could be read in two ways: the fields of an entry, each as its
+    kind is written, one event among them, and nothing else.
+    """
+    at, found, events = 0, b"", 0
     while at < len(data):
         start = at
         tag, at = _varint(data, at)
-        if tag & 7 == 2:  # noqa: PLR2004  # bytes with their length
-            length, at = _varint(data, at)
+        if tag not in _TAGS:
+            raise ValueError(tag)
+        length, at = _varint(data, at)
+        if tag & 7 == _BYTES:
             at += length
-        else:
-            _, at = _varint(data, at)
         if tag in _SIGNED_TAGS:
             found += data[start:at]
+        events += tag == _EVENT_TAG
+    if at != len(data) or events != 1:
+        raise ValueError(at)
     return found
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """(value, where it ends) of the number at a place in the bytes of a message."""
+    """(value, where it ends) of the number at a place in the bytes of a message. ValueError."""
     value = shift = 0
     while True:
+        if at == len(data):
+            raise ValueError(at)
         byte = data[at]
         at += 1
         value |= (byte & 0x7F) << shift

@@ -10,8 +10,10 @@ from ledger.store.entries import Stored, query_of
 from ledger.v1.event_pb2 import Event
 from ledger.v1.identity_pb2 import IdentifierAsserted
 from ledger.v1.ledger_service_pb2 import Precondition
+from ledger.v1.protection_pb2 import PersonalFieldsErased
 
 IDENTIFIER = IdentifierAsserted.DESCRIPTOR.name
+ERASED = PersonalFieldsErased.DESCRIPTOR.name
 
 
 @dataclass
@@ -83,3 +85,8 @@ def unchanged_since(events: Sequence[DCBEvent], size: int) -> DCBAppendCondition
     if any(event.type == IDENTIFIER for event in events):
         items.append(DCBQueryItem([IDENTIFIER], []))
     return DCBAppendCondition(DCBQuery(items), size)
+
+
+def none_erased_since(size: int) -> DCBAppendCondition:
+    """That nobody was erased after a size: what is sealed under her key would be lost."""
+    return DCBAppendCondition(DCBQuery([DCBQueryItem([ERASED], [])]), size)

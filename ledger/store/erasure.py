@@ -8,13 +8,11 @@ from collections.abc import Sequence
 
 from eventsourcing.dcb.api import DCBQuery, DCBQueryItem
 
+from ledger.store.batch import ERASED
 from ledger.store.log import Log
 from ledger.store.reading import PAGE_MAX
 from ledger.v1.event_pb2 import Entry
-from ledger.v1.protection_pb2 import PersonalFieldsErased
 from projections.subjects import subjects_of
-
-ERASED = PersonalFieldsErased.DESCRIPTOR.name
 
 
 def erased_between(log: Log, after: int, up_to: int) -> list[str]:
@@ -40,4 +38,5 @@ def beside(log: Log, person_ids: Sequence[str], up_to: int) -> set[str]:
 
 def obey(log: Log) -> None:
     """Destroy the keys of everybody whom the log erases, as far as they are still there."""
+    log.vault.settle()
     log.vault.destroy(erased_between(log, 0, log.entries.size()))

@@ -3,7 +3,7 @@
 Rows are closed and added, never patched, so a size is a snapshot here too.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from ledger.store.database import Database
 from ledger.store.entries import chunks
 from ledger.store.generations import Generation
 from ledger.store.tables import IS_LONG, IS_SHORT, period
-from ledger.store.vault import Vault
+from ledger.store.vault import State, Vault
 from projections.belief import HORIZON_US, OPEN, Belief, Membership
 
 BUCKETS = 256
@@ -40,7 +40,7 @@ class PlainRow(NamedTuple):
 
 
 class Periods:
-    """The periods of one log. On disk a state is sealed under the key of the person it is of."""
+    """The periods of one log. On disk a state is sealed under the keys of whom it tells of."""
 
     def __init__(self, database: Database, log: int, vault: Vault) -> None:
         self._database = database
@@ -68,7 +68,7 @@ class Periods:
         as_of_us: int,
         size: int,
         after: str,
-        limit: int,
+        limit: int | None,
     ) -> list[tuple[str, bytes]]:
         """The first (subject id, state) after a subject id that belong to any of these."""
         found = self._holding(of, _any(populations), as_of_us, size).subquery()
@@ -85,10 +85,7 @@ class Periods:
         self, of: Generation, populations: Sequence[str], as_of_us: int, size: int
     ) -> list[tuple[str, bytes]]:
         """Every (subject id, state) that belongs to any of these, by subject id."""
-        found = self._holding(of, _any(populations), as_of_us, size).subquery()
-        rows = sa.select(found.c.subject, found.c.state).order_by(found.c.subject)
-        with self._database.reading.connect() as connection:
-            return [(subject, state) for subject, state in connection.execute(rows)]
+        return self.page(of, populations, as_of_us, size, "", None)
 
     def members(
         self, of: Generation, populations: Sequence[str], as_of_us: int, size: int
@@ -123,18 +120,11 @@ class Periods:
 
     def is_known(self, of: Generation, populations: Sequence[str], size: int) -> bool:
         """Whether anybody was ever believed to belong to any of these, as known at a size."""
+        ever = sa.select(period.c.subject).where(
+            *self._of(of), _any(populations), period.c.known_from <= size
+        )
         with self._database.reading.connect() as connection:
-            return bool(
-                connection.execute(
-                    sa.select(period.c.subject)
-                    .where(
-                        *self._of(of),
-                        period.c.population.in_(populations),
-                        period.c.known_from <= size,
-                    )
-                    .limit(1)
-                ).first()
-            )
+            return connection.execute(ever.limit(1)).first() is not None
 
     def ever(self, of: Generation, populations: Sequence[str], size: int) -> list[str]:
         """Everybody who belonged to any of these at whatever time, as believed at a size."""
@@ -170,19 +160,22 @@ class Periods:
         return found
 
     def add(
-        self, connection: sa.Connection, of: Generation, beliefs: Iterable[tuple[str, Belief]]
+        self,
+        connection: sa.Connection,
+        of: Generation,
+        beliefs: Iterable[tuple[str, Belief]],
+        people: Mapping[str, frozenset[str]],
     ) -> None:
-        """Add the beliefs of subjects."""
-        names = [column.name for column in period.c]
-        rows = [
-            dict(zip(names, self.row(of, subject_id, one), strict=True))
-            for subject_id, one in beliefs
-        ]
-        closed = self._vault.close_states((row["subject"], row["state"]) for row in rows)
-        for row, state in zip(rows, closed, strict=True):
-            row["state"] = state
-        if rows:
-            connection.execute(sa.insert(period), rows)
+        """Add the beliefs of subjects; `people` says whom the record of each tells of."""
+        plain = [PlainRow(*self.row(of, subject_id, one)) for subject_id, one in beliefs]
+        states = self._vault.close_states(
+            State(row.subject, people[row.subject], row.state) for row in plain
+        )
+        if plain:
+            rows = zip(plain, states, strict=True)
+            connection.execute(
+                sa.insert(period), [row._replace(state=state)._asdict() for row, state in rows]
+            )
 
     def remove(self, connection: sa.Connection, of: Generation, subject_ids: Sequence[str]) -> None:
         """Take out everything that tables show of subjects, at whatever size."""

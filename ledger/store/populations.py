@@ -18,7 +18,7 @@ from ledger.store.erasure import beside, erased_between
 from ledger.store.generations import ALL_DONE, Generation, Generations, State
 from ledger.store.log import Log
 from ledger.store.periods import Periods, Row
-from ledger.store.records import records
+from ledger.store.records import records, told_of
 from ledger.store.tables import period
 from ledger.v1.error_pb2 import ErrorReason
 from projections.belief import Belief, SubjectEntries, revise
@@ -189,10 +189,12 @@ class Populations:
         remade = beside(self._log, erased, up_to)
         touched |= remade
         revised: list[tuple[Generation, list[str], list[Revised], list[Revised]]] = []
+        people: dict[str, frozenset[str]] = {}
         for kind, tables in self._by_subject(of).items():
             ids = [name.partition(":")[2] for name in touched if name.startswith(f"{kind}:")]
             found = records(self._log, kind, ids, up_to)
             anew = {one for one, record in found.items() if remade and remade & record.names}
+            people |= {one: told_of(record) for one, record in found.items()}
             for one in tables:
                 believed = self.periods.believed(one, list(found))
                 closed: list[Revised] = []
@@ -209,7 +211,7 @@ class Populations:
                 if self.generations.advance(connection, one, up_to):
                     self.periods.remove(connection, one, anew_ids)
                     self.periods.close(connection, one, closed)
-                    self.periods.add(connection, one, added)
+                    self.periods.add(connection, one, added, people)
 
     def _by_subject(self, of: Sequence[Generation]) -> dict[str, list[Generation]]:
         """Tables by the kind of subject that they are about."""
@@ -226,8 +228,9 @@ class Populations:
                 for record in some
                 for one in self._beliefs(building, record)
             ]
+            people = {record.subject_id: told_of(record) for record in some}
             with self._database.writing() as connection:
-                self.periods.add(connection, building, beliefs)
+                self.periods.add(connection, building, beliefs, people)
                 self.generations.note_done(connection, building, done)
             progress(done, self._log.entries.term_count())
         with self._database.writing() as connection:

@@ -6,10 +6,12 @@ them: which of them are hers depends on what was known, and the fold says it.
 
 from collections.abc import Iterable, Sequence
 
+from ledger.personal import has_personal_fields
 from ledger.store.log import Log
 from ledger.v1.event_pb2 import Entry
 from projections.belief import SubjectEntries
 from projections.sameness import linked_ids
+from projections.subjects import people_of
 
 PERSON = "person"
 
@@ -23,6 +25,20 @@ def records(log: Log, kind: str, ids: Iterable[str], up_to: int) -> dict[str, Su
     """
     read = read_linked(log, kind, list(dict.fromkeys(ids)), up_to)
     return {one: SubjectEntries(one, of_all(one, read), log.vault.blinded) for one in read}
+
+
+def told_of(record: SubjectEntries) -> frozenset[str]:
+    """The persons under whose keys the personal fields in a record are sealed."""
+    events = {entry.event.event_id: entry.event for _, entry in record.entries}
+    return frozenset(
+        person_id
+        for _, entry in record.entries
+        if entry.commitments and has_personal_fields(entry.event)
+        # A retraction is sealed under the keys of those whom the retracted event names.
+        for person_id in people_of(
+            events.get(entry.event.retracted.retracted_event_id, entry.event)
+        )
+    )
 
 
 def read_linked(log: Log, kind: str, ids: Sequence[str], up_to: int) -> Read:
