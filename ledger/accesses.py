@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -48,11 +47,11 @@ def note(
         method=method,
         purpose_code=caller.purpose_code,
         person_ids=dict.fromkeys(_people(request, answer)),
-        question_sha256=_digest(request),
-        answer_sha256=_digest(answer) if answer is not None else b"",
         reason=reason,
         emergency_event_ids=sorted(ledger.sight.emergency_event_ids),
     )
+    access.question_sha256 = _digest(ledger, access, request)
+    access.answer_sha256 = _digest(ledger, access, answer) if answer is not None else b""
     _put_basis(access, answer)
     rest = AccessEntry(access=access, format=FORMAT).SerializeToString(deterministic=True)
     event_id = UUID(access.access_id).bytes
@@ -128,8 +127,11 @@ def _people(*messages: Message | None) -> Iterator[str]:
             yield from (one.removeprefix("person:") for one in found if one.startswith("person:"))
 
 
-def _digest(message: Message) -> bytes:
-    return sha256(message.SerializeToString(deterministic=True)).digest()
+def _digest(ledger: Ledger, access: Access, message: Message) -> bytes:
+    """A hash that outlives an erasure: nobody may find what was erased by guessing at it."""
+    return ledger.log.vault.digest(
+        access.person_ids, access.access_id, message.SerializeToString(deterministic=True)
+    )
 
 
 def _put_basis(access: Access, answer: Any) -> None:

@@ -34,6 +34,11 @@ def salt(keys: Sequence[bytes], event_id: str, field: str) -> bytes:
     return hmac.digest(_key(keys, b"salt"), f"{event_id}\0{field}".encode(), sha256)
 
 
+def digest(keys: Sequence[bytes], name: str, told: bytes) -> bytes:
+    """HMAC-SHA-256 of what was told, under all of these keys and for one name alone."""
+    return hmac.digest(_key(keys, b"digest"), name.encode() + b"\0" + told, sha256)
+
+
 def close(
     keys: Sequence[bytes], person_ids: Sequence[str], event_id: str, openings: Sequence[Opening]
 ) -> SealedFields:

@@ -137,16 +137,21 @@ class Populations:
             for live in found:
                 for row in self.periods.rows(connection, live):
                     kept[live.projection].setdefault(row.subject, set()).add(tuple(row))
+        size = self._log.entries.size()
         for live in found:
             theirs = kept[live.projection]
             wrong: set[Row] = set()
+            # Of those who were erased since, and whoever was named with them, all is made anew.
+            erased = erased_between(self._log, live.position, size)
+            pending = beside(self._log, erased, size)
             for _, some in self._subjects(live):
                 for record in some:
-                    wanted = {
-                        self.periods.row(live, record.subject_id, one)
-                        for one in self._beliefs(live, record)
-                    }
-                    wrong |= wanted ^ theirs.pop(record.subject_id, set())
+                    shown = theirs.pop(record.subject_id, set())
+                    if not pending or pending.isdisjoint(record.names):
+                        wrong |= shown ^ {
+                            self.periods.row(live, record.subject_id, one)
+                            for one in self._beliefs(live, record)
+                        }
             wrong |= {row for rows in theirs.values() for row in rows}
             yield from ((row[_KNOWN_FROM], live.projection) for row in wrong)
 

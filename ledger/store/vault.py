@@ -156,3 +156,8 @@ class Vault(PersonKeys):
             else b""
             for subject_id, state, sealed in read
         ]
+
+    def digest(self, person_ids: Iterable[str], name: str, told: bytes) -> bytes:
+        """A hash of something that tells of persons; with one of their keys gone, of no use."""
+        keys = self.find(sorted(set(person_ids)))
+        return sealing.digest([self.keyring.index, *keys.values()], name, told)
