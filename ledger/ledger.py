@@ -104,14 +104,15 @@ class Ledger:
         migrations.upgrade(database.engine)
         return database
 
-    def seen_by(self, caller: Caller) -> "Ledger":
-        """The same ledger as a caller may see it, for one call."""
+    def seen_by(self, caller: Caller, *, counts: bool = False) -> "Ledger":
+        """The same ledger as a caller may see it, for one call; `counts` as in Sight."""
         seen = copy.copy(self)
-        seen.sight = self._sight(caller)
+        seen.sight = self._sight(caller, counts=counts)
         return seen
 
-    def _sight(self, caller: Caller) -> Sight:
-        return Sight(caller, self.log, self.populations, self.guards, self.clock)
+    def _sight(self, caller: Caller, *, counts: bool = False) -> Sight:
+        known = (self.log, self.populations, self.guards)
+        return Sight(caller, *known, self.clock, counts=counts)
 
     def read(self, kind: str, ids: Iterable[str], size: int) -> Read:
         """The entries about subjects, and whoever was linked with them, as the caller sees them."""

@@ -33,6 +33,7 @@ HEARTBEAT_S = 5.0
 def recorded(ledger: Ledger, some: Iterable[Stored]) -> list[RecordedEvent]:
     """Entries in the words, those that the caller may see, as she may see them."""
     some = list(some)
+    ledger.sight.renew()
     ledger.log.vault.look_up(some)
     seen = ((one.position, ledger.sight.entry(one)) for one in some)
     return [RecordedEvent(position=position, entry=entry) for position, entry in seen if entry]

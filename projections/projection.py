@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 
 from projections.history import Fact
 
-MEANING = 1
+MEANING = 2
 """A change of what every projection goes by (history, sameness, subjects) is a new number here."""
 
 View = TypeVar("View")

@@ -12,6 +12,7 @@ measures each figure once, floor and ledger in turn, every other round in revers
 them warms up. Tables have come to the end of the log before anything is measured; "and tables"
 waits for them after each batch. On stdout a line of JSON a figure, on stderr a table: medians of
 the rounds; `ratio` is the median of their ratios, `min` and `max` are of `rate`. It judges nothing.
+What guarding costs (TLS, policy, access entries, sealing) is measured beside the same without it.
 """
 
 import argparse
@@ -40,6 +41,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import grpc
+from bench_guards import guarded
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -52,7 +54,7 @@ from ledger.entry import encode, seal
 from ledger.errors import LedgerError
 from ledger.ledger import Ledger
 from ledger.rpc.client import Client
-from ledger.store.audit import verify
+from ledger.store.audit import Means, verify
 from ledger.v1 import custody_query_service_pb2 as custody
 from ledger.v1.basis_pb2 import Basis
 from ledger.v1.event_pb2 import Event
@@ -177,10 +179,11 @@ def calls_of(append: Any, person: Any, roster: Any, separations: Any) -> Calls:
 def in_process(ledger: Ledger) -> Calls:
     append = partial(append_events, ledger, timeout_s=60.0)
     tables = [name for name, one in projections.load().items() if one.populations]
+    means = Means(vault=ledger.log.vault)
     asks = (partial(ask, ledger) for ask in (get_person, list_roster, list_separations))
     return calls_of(append, *asks) | {
         "rebuild": lambda _item: [ledger.populations.rebuild(name) for name in tables],
-        "verify": lambda _item: verify(ledger._database, ledger.log.id),
+        "verify": lambda _item: verify(ledger._database, ledger.log.id, means),
     }
 
 
@@ -320,12 +323,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ledger-bench-") as directory:
+        os.environ.setdefault("LEDGER_KEYS", directory)
         rounds = run(chosen.database, chosen.rounds, Path(directory))
+        random = Random(2018)  # noqa: S311
+        costs = list(guarded(lambda n: invent(random, n), chosen.rounds, Path(directory)))
     on = f"{(chosen.database or 'sqlite').split(':')[0]}, floor SQLite {sqlite3.sqlite_version}"
     system = f"{os.uname().sysname} {os.uname().release}"  # platform's would start a process
     facts = f"{os.cpu_count()} cores, Python {platform.python_version()}, {system}"
     table = Table(*KEYS, title=f"{on}; {facts}", box=None)
-    for line in summed_up(rounds[1:]):
+    for line in chain(summed_up(rounds[1:]), costs):
         values = [round(x, 4 if x < 1 else 1) if isinstance(x, float) else x for x in line]
         print(json.dumps(dict(zip(KEYS, values, strict=True))))
         table.add_row(*("" if x is None else str(x) for x in values))

@@ -174,7 +174,12 @@ def verify_citation(ledger: Ledger, request: VerifyCitationRequest) -> VerifyCit
         recomputed=then,
         reproduced=recorded == then,
         now=now,
-        entered_person_ids=sorted(set(after) - set(before)),
-        left_person_ids=sorted(set(before) - set(after)),
+        entered_person_ids=_seen(ledger, set(after) - set(before)),
+        left_person_ids=_seen(ledger, set(before) - set(after)),
         stamp=ledger.stamp(size, as_of_us),
     )
+
+
+def _seen(ledger: Ledger, ids: set[str]) -> list[str]:
+    """Those whom the caller may see, in ascending order."""
+    return sorted(one for one in ids if ledger.sight.sees(one))

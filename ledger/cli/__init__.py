@@ -22,6 +22,7 @@ from ledger.cli import (
     family,
     identifier,
     imports,
+    keys,
     lists,
     number,
     person,
@@ -44,7 +45,7 @@ PANELS = {
     "Everybody": ("roster", "separation", "class", "queue", "clock"),
     "What is told to others": ("list", "number", "export"),
     "Who may do what": ("access", "dev-ca", "token"),
-    "The log": ("watch", "audit", "projection", "code"),
+    "The log": ("watch", "audit", "projection", "keys", "code"),
 }
 
 
@@ -105,7 +106,7 @@ for one in (
     *(lists, number, export),
     access,
     authority,
-    *(watch, audit, projection, codes),
+    *(watch, audit, projection, keys, codes),
 ):
     one.add_to(app)
 for title, names in PANELS.items():

@@ -35,6 +35,7 @@ from ledger.rpc.status import trailing
 from ledger.rpc.strict import check, decode
 from ledger.store.database import refusal_of
 from ledger.v1.error_pb2 import ErrorReason
+from ledger.v1.ledger_service_pb2 import AppendEventsResponse, WatchEventsResponse
 
 # Each open stream holds a thread; unary calls have threads of their own, so streams starve nobody.
 STREAMS_MAX = 64
@@ -177,7 +178,7 @@ class _Call:
             require_allowed(self.caller, self._path)
         if policy.purpose_code and not self.caller.purpose_code:
             self.caller = replace(self.caller, purpose_code=policy.purpose_code)
-        self.ledger = self.ledger.seen_by(self.caller)
+        self.ledger = self.ledger.seen_by(self.caller, counts=policy.counts)
 
     def begin(self, messages: Any, read: Callable[[bytes], Message]) -> Message:
         """The request. Refuses what cannot be one."""
@@ -229,9 +230,13 @@ class _Call:
 
 
 def is_telling(answer: Any) -> bool:
-    """Whether an answer tells anything: word that nothing was recorded does not."""
-    fields = answer.DESCRIPTOR.fields_by_name
-    return "caught_up" not in fields or not answer.HasField("caught_up")
+    """Whether an answer tells of anybody what the question did not.
+
+    Word to a watcher that nothing was recorded does not, nor a receipt without findings.
+    """
+    if isinstance(answer, WatchEventsResponse):
+        return answer.WhichOneof("content") == "batch"
+    return not isinstance(answer, AppendEventsResponse) or bool(answer.findings)
 
 
 def _refusal(error: Exception, method: str) -> LedgerError:
