@@ -11,6 +11,7 @@ from ledger.v1 import custody_pb2 as custody
 from ledger.v1 import family_pb2 as family
 from ledger.v1 import identity_pb2 as identity
 from ledger.v1 import oversight_pb2 as oversight
+from ledger.v1 import protection_pb2 as protection
 from ledger.v1 import separation_pb2 as separation
 from ledger.v1.place_pb2 import Address, AddressState, Place
 
@@ -272,5 +273,16 @@ def every_kind() -> list[Message]:
             release_text="status report",
             value=-1,
             citation=citation(),
+        ),
+        protection.ConfidentialityDeclared(person_id=CHILD, ground_code="ASYLUM_208_6"),
+        protection.RecordSealed(person_id=CHILD, order_reference="order 17"),
+        protection.RecordUnsealed(person_id=CHILD, order_reference="order 18"),
+        protection.LegalHoldPlaced(person_id=CHILD, hold_reference="18-cv-00428"),
+        protection.LegalHoldLifted(person_id=CHILD, hold_reference="18-cv-00428"),
+        protection.PersonalFieldsErased(person_id=CHILD, order_reference="schedule 4"),
+        protection.EmergencyAccessOpened(
+            person_id=CHILD,
+            until_time=Timestamp(seconds=1_530_000_000),
+            reason_text="she must not be given penicillin",
         ),
     ]

@@ -77,6 +77,7 @@ from ledger.v1.identity_pb2 import (
     PersonsUnlinked,
     SpecialNeedRecorded,
 )
+from ledger.v1.options_pb2 import permanent
 from ledger.v1.oversight_pb2 import (
     Citation,
     ClassMembershipDetermined,
@@ -88,6 +89,14 @@ from ledger.v1.oversight_pb2 import (
     Retracted,
 )
 from ledger.v1.place_pb2 import Address, AddressState, Place
+from ledger.v1.protection_pb2 import (
+    ConfidentialityDeclared,
+    EmergencyAccessOpened,
+    LegalHoldLifted,
+    LegalHoldPlaced,
+    RecordSealed,
+    RecordUnsealed,
+)
 from ledger.v1.separation_pb2 import (
     CommunicationOccurred,
     NoticeState,
@@ -309,7 +318,7 @@ NOTICES = [
     SeparationNotice(state=NoticeState.NOTICE_STATE_GIVEN, language="es"),
     SeparationNotice(state=NoticeState.NOTICE_STATE_NOT_GIVEN, not_given_reason_text="no time"),
 ]
-EDITIONS = ["", "2018-06-20", "2026-11-25"]
+EDITIONS = ["", "2018-06-20", "2026-11-26"]
 """Of the words that a source writes in: what an older one had no field for was not collected."""
 
 
@@ -809,6 +818,34 @@ def oversight(people: int) -> st.SearchStrategy[Message]:
 
 
 @cache
+def protections(people: int) -> st.SearchStrategy[Message]:
+    """What guards a record.
+
+    Not that it is erased: over loopback, where nobody is identified, nothing is.
+    """
+    person = st.sampled_from(PEOPLE[:people])
+    order = {"person_id": person, "order_reference": st.just("order 17")}
+    hold = {"person_id": person, "hold_reference": st.sampled_from(["18-428", "85-4544"])}
+    return st.one_of(
+        st.builds(
+            ConfidentialityDeclared,
+            person_id=person,
+            ground_code=st.sampled_from(["ASYLUM_208_6", "PROTECTED_1367"]),
+        ),
+        st.builds(RecordSealed, **order),
+        st.builds(RecordUnsealed, **order),
+        st.builds(LegalHoldPlaced, **hold),
+        st.builds(LegalHoldLifted, **hold),
+        st.builds(
+            EmergencyAccessOpened,
+            person_id=person,
+            until_time=st.sampled_from([{"seconds": 1_525_132_800}, {"seconds": 4_000_000_000}]),
+            reason_text=st.just("she is ill"),
+        ),
+    )
+
+
+@cache
 def handovers(people: int) -> st.SearchStrategy[Message]:
     """Above all who leaves one custodian for another, and what else shows where she is."""
     return mixed(
@@ -833,6 +870,7 @@ def apart_facts(people: int) -> st.SearchStrategy[Message]:
         (2, doubts(people)),
         (1, claims(people)),
         (1, oversight(people)),
+        (1, protections(people)),
     )
 
 
@@ -858,6 +896,13 @@ def plain_facts(people: int) -> st.SearchStrategy[Message]:
 def plain_separations(people: int) -> st.SearchStrategy[Message]:
     """Who is taken from whom and brought back, and free then."""
     return separations(people).map(_free)
+
+
+def _is_voidable(one: Event) -> bool:
+    """Whether an event may be retracted."""
+    if one.WhichOneof("fact") == "retracted":
+        return False
+    return not body_of(one).DESCRIPTOR.GetOptions().Extensions[permanent]
 
 
 def _free(body: Message) -> Message:
@@ -909,7 +954,7 @@ def histories(
         if distinct and when.start in taken:
             continue
         taken.add(when.start)
-        voidable = [one for one in made if one.WhichOneof("fact") != "retracted"]
+        voidable = [one for one in made if _is_voidable(one)]
         move = draw(st.sampled_from(moves)) if voidable else "assert"
         if move == "assert":
             steps.append([say(draw(bodies(cast)), when)])

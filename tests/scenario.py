@@ -60,7 +60,7 @@ from ledger.v1.basis_pb2 import Basis
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest, EventFilter, ReadEventsRequest
 from projections.subjects import body_of, subjects_of
 
-EDITION = "2026-11-25"
+EDITION = "2026-11-26"
 OUTCOMES = r"(would cause|is refused at (?:notice|warning|error):|causes) (.*)"
 
 _BASIS = re.compile(r"as of (.+?)(?:, known at (.+?))?:\s+")

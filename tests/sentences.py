@@ -26,7 +26,15 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 
-from ledger.v1 import custody_pb2, family_pb2, identity_pb2, oversight_pb2, separation_pb2, time_pb2
+from ledger.v1 import (
+    custody_pb2,
+    family_pb2,
+    identity_pb2,
+    oversight_pb2,
+    protection_pb2,
+    separation_pb2,
+    time_pb2,
+)
 from ledger.v1.options_pb2 import code_list, subject
 from ledger.v1.oversight_pb2 import Citation
 from ledger.v1.place_pb2 import Place
@@ -102,6 +110,14 @@ FORMS: list[tuple[type[Message], str]] = [
     (oversight_pb2.ListCertified, "certified {list_id} by {agency} as {title}, citing {citation}"),
     (oversight_pb2.ListReconciled, "reconciled {list_id} of {agency} as {title}: {matched} matched, {missing} missing, {extra} extra, {different} different, citing {citation}"),
     (oversight_pb2.NumberPublished, r"published {number_id} by {agency}: {value} {title}[ \({release_text}\)][, citing {citation}]"),
+    # What guards a record.
+    (protection_pb2.ConfidentialityDeclared, "declared {person_id} confidential for {ground_code}"),
+    (protection_pb2.RecordSealed, "sealed record of {person_id} under {order_reference}"),
+    (protection_pb2.RecordUnsealed, "unsealed record of {person_id} under {order_reference}"),
+    (protection_pb2.LegalHoldPlaced, "placed legal hold {hold_reference} on {person_id}"),
+    (protection_pb2.LegalHoldLifted, "lifted legal hold {hold_reference} on {person_id}"),
+    (protection_pb2.PersonalFieldsErased, "erased personal fields of {person_id} under {order_reference}"),
+    (protection_pb2.EmergencyAccessOpened, "opened record of {person_id} in an emergency until {until_time}: {reason_text}"),
 ]  # fmt: skip
 
 ID = r"[a-z]+-\d+"
@@ -197,6 +213,10 @@ def _value(field: FieldDescriptor, text: str, *, part: bool = False) -> Any:
 
 
 def _part(message: Descriptor, text: str) -> Any:
+    if message is Timestamp.DESCRIPTOR:
+        at = Timestamp()
+        at.FromDatetime(when(text)[0])
+        return at
     if message is Date.DESCRIPTOR:
         year, month, day = map(int, text.split("-"))
         return Date(year=year, month=month, day=day)

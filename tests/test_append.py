@@ -136,7 +136,15 @@ def test_what_is_kept_is_what_was_sent_and_what_was_hashed(client: Client) -> No
     assert found.event.position == receipt.position
     assert found.event.entry.record_time == receipt.record_time
     assert sha256(b"\0" + found.entry_bytes).digest() == receipt.leaf_hash
-    assert type(found.event.entry).FromString(found.entry_bytes) == found.event.entry
+    # The bytes hold everything but what is personal, and a commitment to that.
+    assert b"prosecution" not in found.entry_bytes
+    kept = type(found.event.entry).FromString(found.entry_bytes)
+    assert [one.field for one in kept.commitments] == ["separated.reason_text"]
+    kept.event.separated.reason_text = "prosecution"
+    assert kept == found.event.entry
+    (opening,) = found.openings
+    told = b"\0".join((b"custody/commit/v1", opening.field.encode(), opening.salt + b"prosecution"))
+    assert sha256(told).digest() == kept.commitments[0].hash
 
 
 def tree_hash(leaves: Sequence[bytes]) -> bytes:

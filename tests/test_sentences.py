@@ -81,6 +81,13 @@ c-1 not included in MS_L_2018 under July 2018: her aunt is no parent
 certified l-1 by ORR as in care, citing roster of ORR as of day 3
 reconciled l-1 of ORR as in care: 3 matched, 0 missing, 1 extra, 0 different, citing roster of ORR as of day 3
 published n-1 by CBP: -3 change since May (June release), citing ever separated as of day 3
+declared c-1 confidential for ASYLUM_208_6
+sealed record of c-1 under order 17-432
+unsealed record of c-1 under order 18-001
+placed legal hold 18-cv-00428 on c-1
+lifted legal hold 18-cv-00428 on c-1
+erased personal fields of c-1 under order 17-432
+opened record of c-1 in an emergency until day 3 14h: she has stopped breathing
 """.strip().splitlines()
 
 
