@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-from ledger.errors import LedgerError, TamperedError
+from ledger.errors import LedgerError
+from ledger.keys import sealing
 from ledger.keys.writers import Writers
 from ledger.store.entries import Stored
 from ledger.store.suspect import SuspectRow
 from ledger.store.vault import Vault
-from ledger.v1.event_pb2 import Entry, SealedFields
+from ledger.v1.event_pb2 import Entry
 
 
 class Asserted:
@@ -28,7 +29,7 @@ class Asserted:
             people.update(_people(row.sealed))
         try:
             self._vault.find(people)
-        except TamperedError:
+        except LedgerError:
             return  # the entry that needs the key will say so
 
     def faults(self, row: SuspectRow, entry: Entry) -> Iterator[str]:
@@ -47,23 +48,24 @@ class Asserted:
                 yield position, "a key is gone of a person whom no event erased"
 
     def _sealing_faults(self, vault: Vault, row: SuspectRow, entry: Entry) -> Iterator[str]:
+        people = set(_people(row.sealed))
+        if not people:
+            yield "sealed fields are missing"
+            return
         stored = Stored(row.position, row.event_id, row.record_us, row.data, row.sealed)
         try:
-            people = set(_people(row.sealed))
             missing = people - vault.find(people).keys()
             if missing:
                 self._closed.append((row.position, missing))
             elif len(vault.openings(stored, entry)) != len(entry.commitments):
                 yield "sealed fields are missing"
-        except (LedgerError, TamperedError):
+        except LedgerError:
             yield "the sealed fields are not what the entry commits to"
-        if not people:
-            yield "sealed fields are missing"
 
 
 def _people(sealed: bytes | None) -> Sequence[str]:
     """Under whose keys fields are sealed; nobody where that cannot be read."""
     try:
-        return SealedFields.FromString(sealed or b"").person_ids
-    except ValueError:
+        return sealing.read(sealed or b"").person_ids
+    except LedgerError:
         return ()
