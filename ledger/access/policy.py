@@ -70,9 +70,9 @@ def policies() -> Mapping[str, Policy]:
     Raises AssertionError for a method that has none, or names a role without a rule.
     """
     found = {}
-    for service in _SERVICES:
-        for method in service.methods:
-            found[f"/{service.full_name}/{method.name}"] = _of(method)
+    for described in _SERVICES:
+        for method in described.methods:
+            found[f"/{described.full_name}/{method.name}"] = _of(method)
     return found
 
 

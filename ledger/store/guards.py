@@ -1,21 +1,25 @@
 """The guards of everybody whose record has any, kept up with the log.
 
 Few records are sealed or confidential, and every question must know which: what the log says of it
-is kept in memory, and each time only the entries are looked at that were added since.
+is kept in memory, and each time only the entries are looked at that were added since. What guards
+one record of a person guards all that were ever linked with it as hers.
 """
 
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 
 from eventsourcing.dcb.api import DCBQuery, DCBQueryItem
 
 from ledger.store.log import Log
 from ledger.store.reading import PAGE_MAX
-from ledger.v1.event_pb2 import Entry
+from ledger.v1.event_pb2 import Entry, Event
+from ledger.v1.identity_pb2 import PersonsLinkedAsSame
+from ledger.v1.options_pb2 import confidential
 from ledger.v1.oversight_pb2 import Retracted
 from projections.guard import Guard, guard
 from projections.history import facts
-from projections.subjects import people_of
+from projections.subjects import body_of, people_of
 
 
 class Guards:
@@ -27,28 +31,58 @@ class Guards:
         self._position = 0
         self._entries: dict[str, list[tuple[int, Entry]]] = {}
         self._guarded_by: dict[str, str] = {}
-        self._query = DCBQuery(
-            [DCBQueryItem(sorted(guard.kinds | {Retracted.DESCRIPTOR.name}), [])]
-        )
+        self._confidential: set[str] = set()
+        self._same: dict[str, frozenset[str]] = {}
+        others = {Retracted.DESCRIPTOR.name, PersonsLinkedAsSame.DESCRIPTOR.name}
+        self._query = DCBQuery([DCBQueryItem(sorted(guard.kinds | others), [])])
 
     def all(self, now_us: int) -> dict[str, Guard]:
         """The guard of each person who has one, as the log is now."""
         with self._lock:
             self._follow()
-            return {one: self._fold(one, now_us) for one in self._entries}
+            people = {one for key in self._entries for one in self._records(key)}
+            return {one: self._fold(one, now_us) for one in people}
 
     def of(self, person_ids: Iterable[str], now_us: int) -> dict[str, Guard]:
         """The guards of those of these persons who have one."""
         with self._lock:
             self._follow()
-            return {one: self._fold(one, now_us) for one in person_ids if one in self._entries}
+            guarded = [one for one in person_ids if self._records(one) & self._entries.keys()]
+            return {one: self._fold(one, now_us) for one in guarded}
+
+    def is_confidential(self, event: Event) -> bool:
+        """Whether it is to be kept from others that there is this event.
+
+        So is the one that takes it back.
+        """
+        if event.HasField("retracted"):
+            with self._lock:
+                self._follow()
+                return event.retracted.retracted_event_id in self._confidential
+        return _is_confidential(event)
+
+    def _records(self, person_id: str) -> frozenset[str]:
+        """The ids under which there ever was a record of a person."""
+        return self._same.get(person_id, frozenset([person_id]))
 
     def _fold(self, person_id: str, now_us: int) -> Guard:
-        return guard.fold(person_id, facts(self._entries[person_id], person_id), now_us)
+        records = self._records(person_id)
+        entries = sorted(
+            (entry for one in records for entry in self._entries.get(one, ())),
+            key=lambda entry: entry[0],
+        )
+        view = guard.fold(person_id, facts(entries, person_id), now_us)
+        if len(records) == 1:
+            return view
+        # Each record has a key of its own: of several, one may be erased.
+        hers = facts(self._entries.get(person_id, []), person_id)
+        return replace(view, is_erased=guard.fold(person_id, hers, now_us).is_erased)
 
     def _follow(self) -> None:
         """Take the entries into account that were added since."""
         size = self._log.entries.size()
+        if size == self._position:
+            return
         while page := self._log.entries.page(self._query, self._position, size, PAGE_MAX):
             for stored in page:
                 self._take(stored.position, Entry.FromString(stored.data))
@@ -57,11 +91,24 @@ class Guards:
 
     def _take(self, position: int, entry: Entry) -> None:
         event = entry.event
+        if event.HasField("persons_linked_as_same"):
+            linked = event.persons_linked_as_same.person_ids
+            same = frozenset(other for one in linked for other in self._records(one))
+            self._same |= dict.fromkeys(same, same)
+            return
         if event.HasField("retracted"):
             concerned = self._guarded_by.get(event.retracted.retracted_event_id)
             people = [concerned] if concerned else []
         else:
             people = people_of(event)
             self._guarded_by[event.event_id] = people[0]
+            if _is_confidential(event):
+                self._confidential.add(event.event_id)
         for one in people:
             self._entries.setdefault(one, []).append((position, entry))
+
+
+def _is_confidential(event: Event) -> bool:
+    if event.WhichOneof("fact") is None:
+        return False
+    return bool(body_of(event).DESCRIPTOR.GetOptions().Extensions[confidential])
