@@ -180,12 +180,13 @@ def _(view: Identity, body: AgeDetermined, fact: Fact) -> Identity:
 def _(view: Identity, body: PersonsLinkedAsSame, _fact: Fact) -> Identity:
     # The rest acts through projections.sameness, on every projection at once. Her other ids are
     # kept for those who compare what somebody else's record calls her.
-    return replace(view, same_ids=tuple(dict.fromkeys((*view.same_ids, *body.person_ids))))
+    others = (one for one in body.person_ids if one != view.person_id)
+    return replace(view, same_ids=tuple(dict.fromkeys((*view.same_ids, *others))))
 
 
 @identity.on(PersonsUnlinked)
 def _(view: Identity, body: PersonsUnlinked, _fact: Fact) -> Identity:
-    apart = {*body.person_ids} - {view.person_id}
+    apart = {*body.person_ids}
     return replace(view, same_ids=tuple(one for one in view.same_ids if one not in apart))
 
 

@@ -246,13 +246,16 @@ def kept_bytes(ledger: Ledger) -> list[bytes]:
 
 
 def table(ledger: Ledger, number: int) -> list[tuple[object, ...]]:
-    """The rows of a generation, but for its number."""
+    """The rows of a generation, but for its number; the last column, the state, in plain."""
     columns = [one for one in period.c if one.name not in ("log", "generation")]
+    assert columns[-1] is period.c.state
     with ledger._database.reading.connect() as connection:
         wanted = sa.select(*columns).where(
             period.c.log == ledger.log.id, period.c.generation == number
         )
-        return sorted(tuple(row) for row in connection.execute(wanted))
+        rows = list(connection.execute(wanted))
+    states = ledger.log.vault.open_states((row.subject, row.state) for row in rows)
+    return sorted((*row[:-1], state) for row, state in zip(rows, states, strict=True))
 
 
 def live(ledger: Ledger, name: str) -> Generation:

@@ -718,7 +718,7 @@ def test_i7_the_tables_say_what_a_fold_of_what_was_appended_says(
                 at_size = data.draw(st.integers(0, size))
                 as_of_us = data.draw(st.sampled_from(edges(history)))
                 assert held_at(rows, as_of_us, at_size) == {
-                    (name, subject): state
+                    (ledger.log.vault.blinded(name), subject): state
                     for subject in subjects_of_kind(history, projection.subject)
                     if is_listed(history, subject, at_size)
                     for name, state in shown(
