@@ -38,6 +38,7 @@ class Limits:
         self._clock = clock
         self._lock = threading.Lock()
         self._used: dict[str, _Use] = {}
+        self._room = CALLERS_MAX
 
     @contextmanager
     def call(self, caller: Caller) -> Iterator[None]:
@@ -82,8 +83,15 @@ class Limits:
                     use.order.append((now, one))
 
     def _use(self, name: str) -> _Use:
-        if len(self._used) > CALLERS_MAX:
-            self._used = {key: one for key, one in self._used.items() if one.under_way}
+        if len(self._used) > self._room:
+            # What counts still is kept: nobody gets a new quota by bringing many others.
+            oldest = self._clock() - HOUR_S
+            self._used = {
+                key: one
+                for key, one in self._used.items()
+                if one.under_way or one.since_s > oldest or one.order
+            }
+            self._room = max(CALLERS_MAX, 2 * len(self._used))
         return self._used.setdefault(name, _Use())
 
 

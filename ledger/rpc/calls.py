@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -28,7 +28,7 @@ from ledger.accesses import note
 from ledger.errors import LedgerError
 from ledger.keys.certificates import Identities
 from ledger.ledger import Ledger
-from ledger.rpc.bodies import Bodies
+from ledger.rpc.bodies import Bodies, too_slow
 from ledger.rpc.identity import caller_of
 from ledger.rpc.methods import METHODS, Method
 from ledger.rpc.status import trailing
@@ -39,8 +39,11 @@ from ledger.v1.ledger_service_pb2 import AppendEventsResponse, WatchEventsRespon
 
 # Each open stream holds a thread; unary calls have threads of their own, so streams starve nobody.
 STREAMS_MAX = 64
-STREAMS_OF_ONE_MAX = 8
+# Half of the calls that one may have under way: who watches can still ask.
+STREAMS_OF_ONE_MAX = 4
 STREAM_AGE_S = 3_600.0
+# So much longer may it take until a stream that is old ends: its reader may take nothing more.
+STREAM_GRACE_S = 60.0
 # What is not there, or not the caller's to see, is said no sooner: the two take the same time.
 ABSENT_S = 0.1
 
@@ -59,8 +62,8 @@ class Calls(grpc.GenericRpcHandler):
         """`services`: the descriptors of those to answer. Raises where one has no policy."""
         self._ledger = ledger
         self._identities = identities
-        self._limits = Limits(time.monotonic)
-        self._bodies = Bodies()
+        self.limits = Limits(time.monotonic)
+        self.bodies = Bodies()
         self._pool = ThreadPoolExecutor(STREAMS_MAX + 1, thread_name_prefix="stream")
         self._streams = _Streams()
         self._handlers: dict[str, Any] = {}
@@ -72,7 +75,7 @@ class Calls(grpc.GenericRpcHandler):
 
     def close(self) -> None:
         """Let go of what watches over calls."""
-        self._bodies.close()
+        self.bodies.close()
 
     def service(self, details: grpc.HandlerCallDetails) -> Any:
         """The method that is called; None: there is none of this name."""
@@ -90,7 +93,11 @@ class Calls(grpc.GenericRpcHandler):
             return grpc.stream_unary_rpc_method_handler(unary, None, None)
 
         def stream(messages: Any, context: grpc.ServicerContext) -> Iterator[bytes]:
-            with self._call(path, context) as call, self._streams.one(call.caller):
+            with (
+                self._call(path, context) as call,
+                self._streams.one(call.caller),
+                self.bodies.within(STREAM_AGE_S + STREAM_GRACE_S, context),
+            ):
                 request = call.begin(messages, read)
                 until = time.monotonic() + STREAM_AGE_S
                 for message in answer(call.ledger, request, context):
@@ -108,17 +115,19 @@ class Calls(grpc.GenericRpcHandler):
     @contextmanager
     def _call(self, path: str, context: grpc.ServicerContext) -> Iterator[_Call]:
         """A call from its beginning to its line in the log, whatever becomes of it."""
-        call = _Call(path, context, self._ledger, self._identities, self._bodies, self._limits)
-        try:
-            call.identify()
-            with self._limits.call(call.caller):
+        call = _Call(path, context, self._ledger, self._identities, self.bodies, self.limits)
+        # A refusal is within the limits, too: it may take its time.
+        with ExitStack() as under_way:
+            try:
+                call.identify()
+                under_way.enter_context(self.limits.call(call.caller))
                 yield call
-        except GeneratorExit:
-            raise
-        except Exception as error:  # noqa: BLE001  # the edge: nothing may fall through
-            call.fail(error)
-        finally:
-            call.end()
+            except GeneratorExit:
+                raise
+            except Exception as error:  # noqa: BLE001  # the edge: nothing may fall through
+                call.fail(error)
+            finally:
+                call.end()
 
 
 class _Streams:
@@ -184,9 +193,7 @@ class _Call:
         """The request. Refuses what cannot be one."""
         data = self._bodies.receive(messages, self._context)
         if data is None:
-            raise LedgerError(
-                ErrorReason.ERROR_REASON_REQUEST_TOO_SLOW, "the request did not arrive in time"
-            )
+            raise too_slow()
         request = read(data)
         check(request)
         self._request = request

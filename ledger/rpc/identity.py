@@ -75,11 +75,11 @@ def _metadata(context: grpc.ServicerContext) -> dict[str, str]:
     size = 0
     for name, value in context.invocation_metadata():
         size += len(name) + len(value) + _FIELD_BYTES
+        if size > METADATA_BYTES_MAX:
+            raise LedgerError(
+                ErrorReason.ERROR_REASON_QUOTA_EXHAUSTED, "more metadata than a call may have"
+            )
         if name in found and name in (TOKEN, PURPOSE):
             raise certificates.not_accepted("metadata")
         found[name] = value if isinstance(value, str) else ""
-    if size > METADATA_BYTES_MAX:
-        raise LedgerError(
-            ErrorReason.ERROR_REASON_QUOTA_EXHAUSTED, "more metadata than a call may have"
-        )
     return found

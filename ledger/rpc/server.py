@@ -12,12 +12,16 @@ from ledger.keys.certificates import Identities
 from ledger.ledger import Ledger
 from ledger.rpc.calls import Calls
 from ledger.rpc.identity import METADATA_BYTES_MAX
+from ledger.rpc.others import Others
 from ledger.rpc.transport import credentials
 from ledger.v1.audit_service_pb2 import DESCRIPTOR as AUDIT
 from ledger.v1.custody_query_service_pb2 import DESCRIPTOR as QUERY
 from ledger.v1.ledger_service_pb2 import DESCRIPTOR as LEDGER
 
 UNARY_THREADS = 32
+# At once on one connection: twice what one caller may have under way, and no more, because what a
+# connection has sent ahead stands before what others send. On this machine alone many share one.
+AT_ONCE_MAX, AT_ONCE_HERE_MAX = 16, 100
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 HANDSHAKE_MS = 2_000
 CONNECTION_AGE_MS = 3_600_000
@@ -52,30 +56,28 @@ class Server:
             )
         self._ledger = ledger
         self._calls = Calls(ledger, SERVICES, identities)
-        self._health = health.HealthServicer(
-            experimental_non_blocking=True,
-            experimental_thread_pool=ThreadPoolExecutor(2, thread_name_prefix="health"),
+        self._health = health.HealthServicer(experimental_non_blocking=True)
+        others = Others(identities, self._calls.limits, self._calls.bodies)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, others)
+        reflection.enable_server_reflection(
+            [*NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME], others
         )
         self._server = grpc.server(
             ThreadPoolExecutor(UNARY_THREADS, thread_name_prefix="unary"),
-            handlers=[self._calls],
+            handlers=[self._calls, others],
             options=[
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
                 # Equal, because between them the library refuses at random.
                 ("grpc.max_metadata_size", METADATA_BYTES_MAX),
                 ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
-                ("grpc.max_concurrent_streams", 100),
+                ("grpc.max_concurrent_streams", AT_ONCE_MAX if identities else AT_ONCE_HERE_MAX),
                 ("grpc.max_connection_age_ms", CONNECTION_AGE_MS),
                 ("grpc.max_connection_age_grace_ms", CONNECTION_AGE_MS),
                 ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
                 ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
                 ("grpc.keepalive_permit_without_calls", 1),
             ],
-        )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection(
-            [*NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server
         )
         try:
             if identities is None:
