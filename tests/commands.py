@@ -17,8 +17,12 @@ from ledger.cli import main
 
 ROOT = Path(__file__).parents[1]
 LEDGER = (sys.executable, "-m", "ledger")
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 READY = re.compile(r"ledger: ready, serving .* at (\S+)")
+
+
+def environment() -> dict[str, str]:
+    """The environment of a command: that of the tests, with where they keep keys."""
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def ledger(
@@ -29,7 +33,7 @@ def ledger(
         [*LEDGER, *map(str, arguments)],
         capture_output=True,
         text=True,
-        env=ENVIRONMENT,
+        env=environment(),
         cwd=cwd,
         input=given,
         timeout=120,
@@ -71,7 +75,7 @@ class Served:
             [*LEDGER, "serve", "--quiet", "--database", database_url, "--listen", listen],
             stderr=subprocess.PIPE,
             text=True,
-            env=ENVIRONMENT,
+            env=environment(),
         )
         said = self.process.stderr.readline()
         ready = READY.match(said)

@@ -74,6 +74,7 @@ from ledger.v1.custody_query_service_pb2 import (
 )
 from ledger.v1.event_pb2 import Entry, Event
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest, AppendEventsResponse
+from ledger.v1.options_pb2 import personal
 from ledger.v1.view_pb2 import CustodyStatus
 from projections.belief import SubjectEntries
 from projections.history import Fact, facts
@@ -144,6 +145,26 @@ def some_of(data: st.DataObject, values: Sequence[int], count: int) -> list[int]
 
 def names(one: Event, subject_id: str) -> bool:
     return subject_id.encode() in one.SerializeToString()
+
+
+def as_kept(history: History, one: Event) -> Event:
+    """An event as the log keeps it: without what is personal, where it tells of anybody."""
+    voided = {other.event_id: other for other in history.events}
+    told_of = voided.get(one.retracted.retracted_event_id, one)
+    kept = Event.FromString(one.SerializeToString())
+    if any(names(told_of, person) for person in PEOPLE):
+        clear_personal(kept)
+    return kept
+
+
+def clear_personal(message: Message) -> None:
+    """Clear the fields that the words call personal, however deep."""
+    for field, value in message.ListFields():
+        if field.GetOptions().Extensions[personal]:
+            message.ClearField(field.name)
+        elif field.message_type:
+            for part in value if field.is_repeated else [value]:
+                clear_personal(part)
 
 
 def entries_of(history: History, subject_id: str, size: int) -> list[tuple[int, Entry]]:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Self
 
 import grpc
@@ -98,8 +99,9 @@ def history() -> list[list[Event]]:
 
 
 def write(url: str, batches: Sequence[Sequence[Event]]) -> None:
-    """A ledger of these appends, at the same times each time."""
-    with closing(Ledger(url, clock=ticking())) as ledger:
+    """A ledger of these appends, at the same times and under the same keys each time."""
+    with pytest.MonkeyPatch.context() as patch, closing(Ledger(url, clock=ticking())) as ledger:
+        patch.setattr("ledger.store.person_keys.secrets", SimpleNamespace(token_bytes=bytes))
         for one in batches:
             append_events(ledger, AppendEventsRequest(events=one), 20)
 

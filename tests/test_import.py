@@ -12,7 +12,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
-from commands import ENVIRONMENT, LEDGER, Served, answer, ledger, serving
+from commands import LEDGER, Served, answer, environment, ledger, serving
 from conftest import on_every_store
 from lists import IN_CARE, SEPARATIONS, ask, children, day_of, end_of, in_care, needs
 
@@ -145,7 +145,7 @@ def test_an_import_killed_half_way_goes_on(database_url: str, beginning: Path, v
         stack.callback(served.kill)
         importing = subprocess.Popen(
             [*LEDGER, *command, served.address],
-            env=ENVIRONMENT,
+            env=environment(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -44,6 +44,7 @@ from properties import (
     answers,
     append,
     append_all,
+    as_kept,
     basis,
     edges,
     facts_of,
@@ -110,6 +111,7 @@ from projections.separation import separation
 
 WITH_TABLES = [one for one in projections.load().values() if one.populations]
 DAY_US = 24 * 3_600 * 1_000_000
+LONG_AGO_US = -LATER_US
 
 
 # I-1. No event is removed or rewritten
@@ -504,17 +506,17 @@ class OnTheWay:
     person: str
     waiting: dict[str, str] = field(default_factory=dict)
     """By transfer the first departure."""
-    early: set[str] = field(default_factory=set)
-    """Clocks differ: who is recorded to have arrived before she left has arrived."""
+    early: dict[str, int] = field(default_factory=dict)
+    """Clocks differ: who is recorded to have arrived up to a day before she left has arrived."""
     excused: set[str] = field(default_factory=set)
 
     def tell(self, one: Event) -> None:
         kind, body = one.WhichOneof("fact"), body_of(one)
         if self.person in getattr(body, "person_ids", ()):
             if kind == "transfer_departed":
-                self.depart(body.transfer_id, one.event_id)
+                self.depart(body.transfer_id, one)
             elif kind in ("transfer_arrived", "transfer_refused"):
-                self.come(body.transfer_id, refused=kind == "transfer_refused")
+                self.come(body.transfer_id, one)
             elif kind == "exceptional_circumstance_declared" and body.clock_code == "TRANSFER_24":
                 self.excused |= {*self.waiting.values()}
         elif kind in ELSEWHERE and self.person in (
@@ -523,15 +525,18 @@ class OnTheWay:
         ):
             self.waiting.clear()
 
-    def depart(self, transfer_id: str, event_id: str) -> None:
-        if transfer_id in self.early:
-            self.early.remove(transfer_id)
-        else:
-            self.waiting.setdefault(transfer_id, event_id)
+    def depart(self, transfer_id: str, one: Event) -> None:
+        # What is older than a day is another journey.
+        if start_of(one) - self.early.pop(transfer_id, LONG_AGO_US) > DAY_US:
+            self.waiting.setdefault(transfer_id, one.event_id)
 
-    def come(self, transfer_id: str, *, refused: bool) -> None:
-        if self.waiting.pop(transfer_id, None) is None:
-            (self.early.discard if refused else self.early.add)(transfer_id)
+    def come(self, transfer_id: str, one: Event) -> None:
+        if self.waiting.pop(transfer_id, None) is not None:
+            return
+        if one.HasField("transfer_refused"):
+            self.early.pop(transfer_id, None)
+        else:
+            self.early[transfer_id] = start_of(one)
 
 
 def dangling(told: list[Event], person: str) -> set[str]:
@@ -972,7 +977,8 @@ def test_i8_every_receipt_proves_that_the_event_was_kept(
             for sent, receipt in zip(events, reply.receipts, strict=True):
                 kept = get_event(ledger, GetEventRequest(event_id=receipt.event_id))
                 entry = Entry.FromString(kept.entry_bytes)
-                assert entry.event == sent
+                assert entry.event == as_kept(history, sent)
+                assert kept.event.entry.event == sent
                 assert entry.record_time == receipt.record_time
                 assert kept.event.position == receipt.position
                 assert leaf(kept.entry_bytes) == receipt.leaf_hash
