@@ -67,11 +67,13 @@ class Calls(grpc.GenericRpcHandler):
         self._pool = ThreadPoolExecutor(STREAMS_MAX + 1, thread_name_prefix="stream")
         self._streams = _Streams()
         self._handlers: dict[str, Any] = {}
-        for service in services:
-            for method in service.methods:
-                path = f"/{service.full_name}/{method.name}"
+        for described in services:
+            for method in described.methods:
+                path = f"/{described.full_name}/{method.name}"
                 assert path in policies(), path  # noqa: S101
-                self._handlers[path] = self._made(path, method, METHODS[service.name][method.name])
+                self._handlers[path] = self._made(
+                    path, method, METHODS[described.name][method.name]
+                )
 
     def close(self) -> None:
         """Let go of what watches over calls."""

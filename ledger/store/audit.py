@@ -17,7 +17,14 @@ from ledger.keys.writers import Writers
 from ledger.store.asserted import Asserted
 from ledger.store.database import Database
 from ledger.store.entries import Entries
-from ledger.store.suspect import Leaf, SuspectRow, custody_leaf, numbers_of, suspect_row
+from ledger.store.suspect import (
+    Leaf,
+    SuspectRow,
+    custody_leaf,
+    first_other,
+    numbers_of,
+    suspect_row,
+)
 from ledger.store.tables import entry, entry_subject, head, term, tile
 from ledger.store.vault import Vault
 
@@ -274,7 +281,7 @@ class _Audit:
             if kept == made:
                 continue
             leaf = (
-                index * merkle.TILE_WIDTH + _first_other(kept, made)
+                index * merkle.TILE_WIDTH + first_other(kept, made)
             ) << merkle.TILE_HEIGHT * level
             what = "the entry is not the one that was hashed" if kept else "a tile is missing"
             found.setdefault(level, []).append(Problem(leaf + 1, what))
@@ -291,13 +298,3 @@ class _Audit:
             else:
                 what = f"the first {kept_size} entries do not have the root that was kept of them"
                 yield Problem(agreed + 1, what)
-
-
-def _first_other(kept: bytes, made: bytes) -> int:
-    """The number of the first hash in which two tiles differ."""
-    width = merkle.HASH_SIZE
-    for number in range(max(len(kept), len(made)) // width):
-        part = slice(number * width, (number + 1) * width)
-        if kept[part] != made[part]:
-            return number
-    return 0

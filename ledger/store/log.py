@@ -6,8 +6,7 @@ row, strictly rising. Nothing here is ever deleted or changed.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from uuid import uuid4
 
@@ -33,7 +32,8 @@ from ledger.store.batch import (
     LedgerEvent,
 )
 from ledger.store.database import Database
-from ledger.store.entries import Entries, Stored, pack, unpack
+from ledger.store.entries import Entries, Stored, unpack
+from ledger.store.group import Added, Group
 from ledger.store.logs import CUSTODY, find_or_make
 from ledger.store.reading import PAGE_MAX, POLL_S, Reading, Subscription
 from ledger.store.tables import entry, entry_subject, head, term
@@ -41,16 +41,6 @@ from ledger.store.tree import Tree
 from ledger.store.vault import Vault
 
 EVENT_ID_SIZE = 16
-
-
-@dataclass
-class _Group:
-    """What one transaction adds: several appends, decided one after the other."""
-
-    size: int
-    record_us: int
-    added: list[tuple[Stored, DCBEvent]] = field(default_factory=list)
-    by_id: dict[bytes, tuple[Stored, DCBEvent]] = field(default_factory=dict)
 
 
 class Log(DCBRecorder):
@@ -186,7 +176,7 @@ class Log(DCBRecorder):
     ) -> tuple[list[Appended | IntegrityError], dict[str, int]]:
         """Decide and insert; return the outcomes and the numbers of the terms used."""
         size, record_us, term_count = self._take_head(connection)
-        group = _Group(size, record_us)
+        group = Group(size, record_us)
         ids = [e.event_id for a in appends for e in a.events if isinstance(e, LedgerEvent)]
         known = self.entries.find_on(connection, ids)
         outcomes: list[Appended | IntegrityError] = []
@@ -220,12 +210,12 @@ class Log(DCBRecorder):
         self,
         connection: sa.Connection,
         append: Append,
-        group: _Group,
+        group: Group,
         known: Mapping[bytes, Stored],
     ) -> Appended:
         """Decide one batch and, if it is to be kept, add its new events to the group."""
         placed = Appended([], [])
-        fresh: dict[bytes, tuple[Stored, DCBEvent]] = {}
+        fresh: dict[bytes, Added] = {}
         for index, event in enumerate(append.events):
             # A plain event of the library has no id, and its bytes are kept as they are.
             is_ours = isinstance(event, LedgerEvent)
@@ -254,9 +244,7 @@ class Log(DCBRecorder):
             if failed:
                 raise ConditionFailedError(failed)
         if fresh and not append.validate_only:
-            group.added += fresh.values()
-            group.by_id |= fresh
-            group.record_us += 1
+            group.add(fresh)
         return placed
 
     def _is_same(self, stored: Stored, event: DCBEvent) -> bool:
@@ -268,72 +256,34 @@ class Log(DCBRecorder):
         return self.vault.is_same(stored, event.event)
 
     def _matches(
-        self, connection: sa.Connection, condition: DCBAppendCondition, group: _Group
+        self, connection: sa.Connection, condition: DCBAppendCondition, group: Group
     ) -> bool:
         query, after = condition.fail_if_events_match, condition.after or 0
-        if any(one.position > after and _is_meant(event, query) for one, event in group.added):
-            return True
-        return bool(self.entries.select(connection, query, after, group.size, 1))
+        return group.has(query, after) or bool(
+            self.entries.select(connection, query, after, group.size, 1)
+        )
 
-    def _insert(self, connection: sa.Connection, group: _Group, term_count: int) -> dict[str, int]:
+    def _insert(self, connection: sa.Connection, group: Group, term_count: int) -> dict[str, int]:
         """Insert the entries of a group; return the numbers of their terms."""
-        names = {name for _, event in group.added for name in (event.type, *event.tags)}
-        terms = self.entries.numbers(connection, names)
-        new = sorted(names - terms.keys())
+        terms = self.entries.numbers(connection, group.names)
+        new = sorted(group.names - terms.keys())
         terms |= {name: number for number, name in enumerate(new, term_count + 1)}
         if new:
             connection.execute(
                 sa.insert(term),
                 [{"log": self._id, "id": terms[name], "name": name} for name in new],
             )
-        rows = [
-            {
-                "log": self._id,
-                "position": stored.position,
-                "event_id": stored.event_id,
-                "record_us": stored.record_us,
-                "type": terms[event.type],
-                "subjects": pack(terms[name] for name in event.tags),
-                "data": stored.data,
-                "sealed": stored.sealed,
-            }
-            for stored, event in group.added
-        ]
-        connection.execute(sa.insert(entry), rows)
-        self.vault.save(connection, _new_keys(event for _, event in group.added))
-        about = sorted(
-            {(terms[name], one.position) for one, event in group.added for name in event.tags}
-        )
-        if about:
-            connection.execute(
-                sa.insert(entry_subject),
-                [{"log": self._id, "subject": s, "position": p} for s, p in about],
-            )
+        connection.execute(sa.insert(entry), group.rows(self._id, terms))
+        self.vault.save(connection, group.new_keys)
+        if about := group.subject_rows(self._id, terms):
+            connection.execute(sa.insert(entry_subject), about)
         connection.execute(
             sa.update(head)
             .where(head.c.log == self._id)
             .values(
-                size=group.size + len(rows),
+                size=group.size + len(group.added),
                 record_us=group.added[-1][0].record_us,
                 term_count=term_count + len(new),
             )
         )
         return terms
-
-
-def _new_keys(events: Iterable[DCBEvent]) -> dict[str, bytes]:
-    """The keys that are kept with these events. Raises KeyOvertakenError where two differ."""
-    found: dict[str, bytes] = {}
-    for event in events:
-        for person_id, key in event.new_keys.items() if isinstance(event, LedgerEvent) else ():
-            if found.setdefault(person_id, key) != key:
-                raise KeyOvertakenError
-    return found
-
-
-def _is_meant(event: DCBEvent, query: DCBQuery) -> bool:
-    """Whether an event matches a query; see DCBRecorder.read."""
-    return not query.items or any(
-        (not item.types or event.type in item.types) and set(item.tags) <= set(event.tags)
-        for item in query.items
-    )

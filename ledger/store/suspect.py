@@ -7,6 +7,7 @@ from uuid import UUID
 
 from google.protobuf.message import DecodeError
 
+from ledger import merkle
 from ledger.entry import access_subjects, kind_of
 from ledger.store.entries import unpack
 from ledger.v1.access_pb2 import Access, AccessEntry
@@ -96,3 +97,13 @@ def access_leaf(data: bytes) -> Leaf | None:
         access_subjects(made.access),
         made.record_time.ToMicroseconds(),
     )
+
+
+def first_other(kept: bytes, made: bytes) -> int:
+    """The number of the first hash in which two tiles differ."""
+    width = merkle.HASH_SIZE
+    for number in range(max(len(kept), len(made)) // width):
+        part = slice(number * width, (number + 1) * width)
+        if kept[part] != made[part]:
+            return number
+    return 0
