@@ -15,13 +15,14 @@ from ledger.errors import LedgerError, Violation, refuse
 from ledger.ledger import Ledger
 from ledger.store.batch import (
     ERASED,
+    HELD,
     Append,
     Appended,
     ConditionFailedError,
     EventIdTakenError,
     KeyOvertakenError,
     condition_of,
-    none_erased_since,
+    none_since,
     unchanged_since,
 )
 from ledger.v1.error_pb2 import ErrorReason
@@ -73,11 +74,10 @@ def append_events(
         findings = _sought(ledger, request, size)
         _require_none(ledger, request, findings)
         # Who asked to be stopped by findings is not overtaken by others who append about the same;
-        # an erasure is not overtaken by a legal hold.
-        is_held = request.strict or any(one.type == ERASED for one in taken)
-        guards = [unchanged_since(taken, size)] if is_held else []
-        if any(one.sealed for one in taken):
-            guards.append(none_erased_since(size))
+        # nor an erasure by a legal hold, nor what is sealed by the end of its key.
+        guards = [unchanged_since(taken, size)] if request.strict else []
+        guards += [none_since(HELD, size)] if any(one.type == ERASED for one in taken) else []
+        guards += [none_since(ERASED, size)] if any(one.sealed for one in taken) else []
         append = Append(taken, [*conditions, *guards], request.validate_only)
         try:
             appended = _result(ledger.writer.submit(append), timeout_s, len(conditions))

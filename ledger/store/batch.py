@@ -10,10 +10,11 @@ from ledger.store.entries import Stored, query_of
 from ledger.v1.event_pb2 import Event
 from ledger.v1.identity_pb2 import IdentifierAsserted
 from ledger.v1.ledger_service_pb2 import Precondition
-from ledger.v1.protection_pb2 import PersonalFieldsErased
+from ledger.v1.protection_pb2 import LegalHoldPlaced, PersonalFieldsErased
 
 IDENTIFIER = IdentifierAsserted.DESCRIPTOR.name
 ERASED = PersonalFieldsErased.DESCRIPTOR.name
+HELD = LegalHoldPlaced.DESCRIPTOR.name
 
 
 @dataclass
@@ -87,6 +88,6 @@ def unchanged_since(events: Sequence[DCBEvent], size: int) -> DCBAppendCondition
     return DCBAppendCondition(DCBQuery(items), size)
 
 
-def none_erased_since(size: int) -> DCBAppendCondition:
-    """That nobody was erased after a size: what is sealed under her key would be lost."""
-    return DCBAppendCondition(DCBQuery([DCBQueryItem([ERASED], [])]), size)
+def none_since(kind: str, size: int) -> DCBAppendCondition:
+    """That no event of a kind was appended after a size, about whomever: of a kind that is rare."""
+    return DCBAppendCondition(DCBQuery([DCBQueryItem([kind], [])]), size)
