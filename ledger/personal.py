@@ -20,6 +20,8 @@ from ledger.v1.options_pb2 import personal
 Field = tuple[str, FieldDescriptor, bytes]
 """(path, field, value) of a personal field that says something."""
 
+# Whatever a source says: of a date that is none, a part may be below zero.
+_DATE = re.compile(r"(-?\d+)-(-?\d+)-(-?\d+)")
 _STEP = re.compile(r"(\w+)(?:\[(\d+)\])?")
 
 
@@ -42,8 +44,7 @@ def put_back(event: Event, values: Iterable[tuple[str, bytes]]) -> None:
         if not field.GetOptions().HasExtension(personal):
             raise LookupError(path)
         if field.message_type:
-            year, month, day = (int(part) for part in value.decode().split("-"))
-            getattr(holder, field.name).CopyFrom(Date(year=year, month=month, day=day))
+            getattr(holder, field.name).CopyFrom(_date(value.decode()))
         else:
             setattr(holder, field.name, value.decode())
 
@@ -82,6 +83,14 @@ def _written(value: Any) -> bytes:
     if isinstance(value, Date):
         return f"{value.year:04d}-{value.month:02d}-{value.day:02d}".encode()
     return str(value).encode()
+
+
+def _date(text: str) -> Date:
+    found = _DATE.fullmatch(text)
+    if found is None:
+        raise ValueError(text)
+    year, month, day = map(int, found.groups())
+    return Date(year=year, month=month, day=day)
 
 
 def _holder(event: Event, path: str) -> Any:
