@@ -15,8 +15,8 @@ from google.protobuf.message import Message
 from sentences import CODE, ID, TIME, list_of, say, when, words
 
 import projections
+from ledger.v1 import access_pb2, audit_service_pb2, identity_pb2, view_pb2
 from ledger.v1 import custody_query_service_pb2 as query
-from ledger.v1 import identity_pb2, view_pb2
 from ledger.v1.basis_pb2 import Basis
 
 # History, which imports this.
@@ -442,6 +442,20 @@ def read(s: Played, _basis: Basis, kind: str) -> str:
     return each(told)
 
 
+def accesses(s: Played, _basis: Basis, who: str) -> str:
+    """Who learned of a person, by which question, when, and for which purpose."""
+    asked = audit_service_pb2.ListAccessesRequest(person_id=id_of(who))
+    return each(access(one.entry) for one in s.audit("ListAccesses", asked).accesses)
+
+
+def access(entry: access_pb2.AccessEntry) -> str:
+    one = entry.access
+    method = one.method.partition("/")[2]
+    by = " ".join(filter(None, (one.agency or "this machine", one.actor_id)))
+    refused = "" if one.reason == "OK" else f", refused: {one.reason}"
+    return f"{method} by {by} for {one.purpose_code} {say(entry.record_time)}{refused}"
+
+
 def rebuilt(s: Played, _basis: Basis) -> str:
     """Every table made again from the log, and compared with the live one."""
     s.ledger.populations.catch_up()
@@ -530,6 +544,7 @@ TOPICS: dict[str, Callable[..., str]] = {
     r"numbers( that were revised|): (.*)": numbers,
     rf"list ({ID}): (.*)": agency_list,
     r"events of kind ([A-Z]\w+): (.*)": read,
+    rf"accesses to ({ID}): (.*)": accesses,
     r"tables made again are (.*)": rebuilt,
     **{f"{pattern}: (.*)": _listed(asked) for pattern, asked in QUESTIONS.items()},
 }  # fmt: skip

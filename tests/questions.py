@@ -14,15 +14,15 @@ from scenario import History, over_grpc
 
 @dataclass(frozen=True)
 class Question:
-    """One question; its table is empty where this edition has no answer."""
+    """One question, and the table that answers it."""
 
     id: str
     asked_by: str
     asks: str
     shows: str
-    rpcs: tuple[str, ...] = ()
-    commands: tuple[str, ...] = ()
-    table: str = ""
+    rpcs: tuple[str, ...]
+    commands: tuple[str, ...]
+    table: str
 
 
 QUESTIONS: list[Question] = []

@@ -61,6 +61,7 @@ from ledger.v1.ledger_service_pb2 import AppendEventsRequest, EventFilter, ReadE
 from projections.subjects import body_of, subjects_of
 
 EDITION = "2026-11-26"
+PURPOSE = "OVERSIGHT"
 OUTCOMES = r"(would cause|is refused at (?:notice|warning|error):|causes) (.*)"
 
 _BASIS = re.compile(r"as of (.+?)(?:, known at (.+?))?:\s+")
@@ -103,10 +104,10 @@ def in_process(ledger: Ledger) -> Iterator[Call]:
 
 @contextmanager
 def over_grpc(ledger: Ledger) -> Iterator[Call]:
-    """Calls a server at a port of its own, as agencies and investigators do."""
+    """Calls a server at a port of its own, as agencies and investigators do, and says what for."""
     server = Server(ledger, "127.0.0.1:0")
     try:
-        with Client(server.address) as client:
+        with Client(server.address, purpose=PURPOSE) as client:
             stubs = {
                 "LedgerService": client.ledger,
                 "CustodyQueryService": client.custody,
@@ -187,10 +188,14 @@ class History:
         """What CustodyQueryService answers."""
         return self._do("CustodyQueryService", method, request)
 
+    def audit(self, method: str, request: Message) -> Any:
+        """What AuditService answers."""
+        return self._do("AuditService", method, request)
+
     def verify(self, label: str) -> VerifyCitationResponse:
         """What the citation in an event comes to."""
         asked = VerifyCitationRequest(event_id=id_of(f"event {label}"))
-        return self._do("AuditService", "VerifyCitation", asked)
+        return self.audit("VerifyCitation", asked)
 
     def read(self, kind: str) -> list[event_pb2.RecordedEvent]:
         """The events of a kind, in the order of the log."""
