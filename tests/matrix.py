@@ -185,6 +185,7 @@ TOLD = {one.number: told_of(one) for one in PEOPLE}
 def prepare(guarded: Guarded) -> None:
     """Tell a ledger of everybody, and of a list and a number that name nobody."""
     guarded.tell(*(each for some in TOLD.values() for each in some))
+    guarded.settle()
     asked = query.CiteRequest(list_separations=query.ListSeparationsRequest())
     citation = cite(guarded.ledger, asked).citation
     certified = ListCertified(list_id=LIST, agency="ORR", title="separated", citation=citation)
@@ -192,6 +193,7 @@ def prepare(guarded: Guarded) -> None:
         number_id=NUMBER, agency="ORR", title="separated", release_text="report", value=24
     )
     guarded.tell(event(certified, event_id=CERTIFIED, agency="ORR"), event(published, agency="ORR"))
+    guarded.settle()
 
 
 # The oracle.
