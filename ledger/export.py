@@ -16,7 +16,6 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.type.date_pb2 import Date
 
-from ledger.entry import is_id
 from ledger.ledger import Ledger
 from ledger.prove import checkpoint
 from ledger.read import recorded, require_reach
@@ -29,7 +28,10 @@ from projections.subjects import body_of, people_of
 
 BATCH = 200
 _PSEUDONYM_HEX = 16
-_OFFICER = re.compile(r"^(actor_id|approved_by)$")
+# The fields that name somebody who works there: by whom, and whoever escorts.
+_OFFICER = re.compile(r"^(actor_id|escort|\w+_by)$")
+# An id may stand within a text too, as in the question that a citation cites.
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 RESEARCH = ExportKind.EXPORT_KIND_RESEARCH
 
 
@@ -107,9 +109,9 @@ class _Export:
             setattr(message, field.name, self._named(field, value))
 
     def _named(self, field: FieldDescriptor, value: str) -> str:
-        if is_id(value):
-            return str(UUID(bytes=self._digest(value)[:16], version=4))
-        return self._pseudonym(value) if _OFFICER.match(field.name) else value
+        if value and _OFFICER.match(field.name):
+            return self._pseudonym(value)
+        return _ID.sub(lambda one: str(UUID(bytes=self._digest(one[0])[:16], version=4)), value)
 
     def _pseudonym(self, value: str) -> str:
         return self._digest(value).hex()[:_PSEUDONYM_HEX]
