@@ -107,7 +107,9 @@ def tls(identity: Path) -> ssl.SSLContext:
 class Connection:
     """A connection that says what it is told to, and reads what comes so as not to be stuck."""
 
-    def __init__(self, address: str, identity: Path, *, acknowledges: bool = True) -> None:
+    def __init__(
+        self, address: str, identity: Path, *, acknowledges: bool = True, window: int = 2**31 - 1
+    ) -> None:
         host, port = address.rsplit(":", 1)
         plain = socket.create_connection((host, int(port)), timeout=10)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -117,10 +119,9 @@ class Connection:
         self.open: set[int] = set()
         self._read = bytearray()
         # All that the peer may send, so that no answer waits for us. Nothing may be said before.
-        window = frame(WINDOW_UPDATE, payload=struct.pack(">I", 2**31 - 1 - 65_535))
-        self.socket.sendall(
-            PREFACE + frame(SETTINGS, payload=struct.pack(">HI", 4, 2**31 - 1)) + window
-        )
+        settings = frame(SETTINGS, payload=struct.pack(">HI", 4, window))
+        more = frame(WINDOW_UPDATE, payload=struct.pack(">I", 2**31 - 1 - 65_535))
+        self.socket.sendall(PREFACE + settings + more)
         self.socket.setblocking(False)
 
     def begin(self) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 import grpc
-from commands import ENVIRONMENT, LEDGER, READY
+from commands import LEDGER, READY, environment
 from events import event, id_of
 
 from ledger.keys.authority import make
@@ -111,7 +111,7 @@ class Served:
                 "--identities", self.authority / "server",
             ],
             stderr=self._told,
-            env=ENVIRONMENT,
+            env=environment(),
         )  # fmt: skip
         self.address = self._wait()
         self.callers = [self.client(one) for one in HONEST]
