@@ -48,6 +48,7 @@ STREAM_GRACE_S = 60.0
 ABSENT_S = 0.1
 
 NOT_FOUND = grpc.StatusCode.NOT_FOUND.value[0]
+UNAVAILABLE = grpc.StatusCode.UNAVAILABLE.value[0]
 _ABORTED = "aborted by the server"
 
 logger = structlog.get_logger()
@@ -214,9 +215,12 @@ class _Call:
     def fail(self, error: Exception) -> NoReturn:
         """End the call with a named refusal. Raises, as grpc's own way to end a call."""
         refusal = _refusal(error, self._method)
-        if self._request is not None and policies()[self._path].discloses:
+        request = self._request if policies()[self._path].discloses else None
+        # That nothing can be answered now tells of nobody, and does not wait for what cannot be
+        # written now.
+        if request is not None and refusal.status != UNAVAILABLE:
             try:
-                note(self.ledger, self._method, self._request, None, refusal.name)
+                note(self.ledger, self._method, request, None, refusal.name)
             except Exception as unwritten:  # noqa: BLE001  # a refusal tells something, too
                 refusal = _refusal(unwritten, self._method)
         self._reason = refusal.name
