@@ -192,7 +192,8 @@ def _unknown(ledger: Ledger, events: Sequence[Event]) -> Iterator[Finding]:
             target = getattr(body, field.name)
             if not field.name.endswith("_event_id") or not target or target in ids:
                 continue
-            if not ledger.log.entries.find([UUID(target).bytes]):
+            found = ledger.log.entries.find([UUID(target).bytes]).values()
+            if all(ledger.sight.entry(one) is None for one in found):
                 where = f"{event.WhichOneof('fact')}.{field.name}"
                 yield rules.present("", Noted("UNKNOWN_EVENT", event.event_id, where))
 

@@ -46,7 +46,9 @@ def export_events(ledger: Ledger, request: ExportEventsRequest) -> Iterator[Expo
     while page := ledger.log.entries.page(query, after, size, BATCH):
         after = page[-1].position
         events = [one.entry for one in recorded(ledger, page) if export.may_have(one.entry)]
-        yield export.made(events, size)
+        # A message without any would tell that there are some.
+        if events:
+            yield export.made(events, size)
 
 
 class _Export:

@@ -39,6 +39,8 @@ class Guard:
 
     person_id: str
     is_sealed: bool = False
+    sealed_at: int = 0
+    """The position of the last entry that sealed or unsealed it."""
     is_confidential: bool = False
     holds: tuple[str, ...] = ()
     is_erased: bool = False
@@ -72,14 +74,13 @@ def present(view: Guard) -> Protection:
 guard = Projection("guard", Guard, subject="person", version=1)
 
 
-@guard.on(RecordSealed)
-def _(view: Guard, _body: RecordSealed, _fact: Fact) -> Guard:
-    return replace(view, is_sealed=True)
-
-
-@guard.on(RecordUnsealed)
-def _(view: Guard, _body: RecordUnsealed, _fact: Fact) -> Guard:
-    return replace(view, is_sealed=False)
+@guard.on(RecordSealed, RecordUnsealed)
+def _(view: Guard, body: RecordSealed | RecordUnsealed, fact: Fact) -> Guard:
+    # The last that was recorded counts: of a day, nobody knows which order came first, and what a
+    # court has sealed again must not stand open for it.
+    if fact.position < view.sealed_at:
+        return view
+    return replace(view, is_sealed=isinstance(body, RecordSealed), sealed_at=fact.position)
 
 
 @guard.on(ConfidentialityDeclared)

@@ -91,7 +91,8 @@ def citation_of(ledger: Ledger, query: str, moment: Moment) -> tuple[Citation, l
 
     Raises UNREADABLE_CITATION for a question that these words do not have.
     """
-    ids = _ids(ledger, query, moment)
+    # Whoever asks: what is cited is certified to others.
+    ids = _ids(ledger.seen_by(ledger.sight.caller, counts=True), query, moment)
     stamp = ledger.stamp(moment.size, moment.as_of_us)
     hashed = sha256("".join(f"{one}\n" for one in ids).encode())
     citation = Citation(

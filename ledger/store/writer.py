@@ -51,7 +51,8 @@ class Writer:
         future: Future[Appended] = Future()
         with self._wake:
             if self._refusal:
-                raise self._refusal
+                # Another each time: one that is raised again keeps whatever met it before alive.
+                raise LedgerError(self._refusal.reason, str(self._refusal))
             if len(self._waiting) >= WAITING_MAX:
                 raise LedgerError(
                     ErrorReason.ERROR_REASON_APPENDS_EXHAUSTED, "too many appends are waiting"
@@ -138,6 +139,6 @@ class Writer:
             ErrorReason.ERROR_REASON_OUTCOME_UNKNOWN, "the database failed; the ledger stops"
         )
         self._has_failed = True
-        self._refuse(refusal)
+        self._refuse(LedgerError(refusal.reason, str(refusal)))
         self._on_failure()
         return refusal
