@@ -1,5 +1,6 @@
 """The command that appends events from a file, or says what they would cause."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -7,12 +8,16 @@ from uuid import uuid4
 
 import typer
 
-from ledger.cli.events import read_events
+from ledger.cli.events import read_bytes, read_events
 from ledger.cli.options import LISTEN, Output, OutputOption, ServerOption, connected
 from ledger.cli.phrases import show_findings
 from ledger.cli.render import plain, show_json, show_stamp, show_table, time_of
 from ledger.v1.event_pb2 import Event
-from ledger.v1.ledger_service_pb2 import AppendEventsRequest, AppendEventsResponse
+from ledger.v1.ledger_service_pb2 import (
+    AppendEventsRequest,
+    AppendEventsResponse,
+    SignedEvent,
+)
 from ledger.v1.time_pb2 import Precision
 from ledger.v1.view_pb2 import Severity
 
@@ -29,6 +34,29 @@ class Strict(StrEnum):
     ERROR = "error"
 
 
+StrictOption = Annotated[
+    Strict | None,
+    typer.Option("--strict", help="Append nothing if a finding as grave as this comes of it."),
+]
+ApprovalsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--approval",
+        metavar="TOKEN",
+        help="That somebody else approves an event, as `ledger token approve` prints it; may be "
+        "repeated.",
+    ),
+]
+SignOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--sign",
+        metavar="KEY.pem",
+        help="Sign the events as your agency: its private key, Ed25519.",
+    ),
+]
+
+
 def add_to(app: typer.Typer) -> None:
     """Add this command to the command line."""
     app.command("append")(append)
@@ -40,10 +68,9 @@ def append(
         typer.Argument(metavar="FILE", help="One event or a list, as JSON; -: standard input."),
     ],
     dry_run: DryRunOption = False,
-    strict: Annotated[
-        Strict | None,
-        typer.Option("--strict", help="Append nothing if a finding as grave as this comes of it."),
-    ] = None,
+    strict: StrictOption = None,
+    approvals: ApprovalsOption = None,
+    sign: SignOption = None,
     server: ServerOption = LISTEN,
     output: OutputOption = Output.TABLE,
 ) -> None:
@@ -66,7 +93,14 @@ def append(
         if not event.event_id:
             event.event_id = str(uuid4())
             typer.echo(f"ledger: events[{index}].event_id made: {event.event_id}", err=True)
-    found = send(server, events, dry_run=dry_run, strict=strict)
+    found = send(
+        server,
+        events,
+        dry_run=dry_run,
+        strict=strict,
+        approvals=approvals or (),
+        signatures=_signatures(sign, events) if sign else (),
+    )
     if output == Output.JSON:
         show_json(plain(found))
         return
@@ -89,16 +123,33 @@ def append(
 
 
 def send(
-    server: str, events: list[Event], *, dry_run: bool, strict: Strict | None = None
+    server: str,
+    events: list[Event],
+    *,
+    dry_run: bool,
+    strict: Strict | None = None,
+    approvals: Sequence[str] = (),
+    signatures: Sequence[SignedEvent] = (),
 ) -> AppendEventsResponse:
     """Append events at once."""
     request = AppendEventsRequest(
         events=events,
         validate_only=dry_run,
         strict=Severity.Value(f"SEVERITY_{strict.name if strict else 'UNSPECIFIED'}"),
+        approvals=approvals,
+        signatures=signatures,
     )
     with connected(server) as client:
         return client.ledger.AppendEvents(request)
+
+
+def _signatures(key: Path, events: list[Event]) -> list[SignedEvent]:
+    """The signatures of these events by an agency's key. Raises MistakeError."""
+    # Imported here because few sign, and it takes a good part of a second.
+    from ledger.keys.writers import read_key, signed_event
+
+    private_key = read_key(read_bytes(key))
+    return [signed_event(private_key, one) for one in events]
 
 
 def show_caused(found: AppendEventsResponse) -> None:
