@@ -36,6 +36,8 @@ def people(ledger) -> None:
             for i in range(PEOPLE)
         ],
     )
+    # A machine that does much else needs longer for so many than a question waits.
+    ledger.populations.catch_up()
 
 
 def count(ledger) -> int:
