@@ -59,11 +59,18 @@ from ledger.v1.custody_query_service_pb2 import (
 )
 from ledger.v1.event_pb2 import Event
 from ledger.v1.family_pb2 import FamilyGroupFormed, RelationshipAsserted, RelationshipKind
-from ledger.v1.identity_pb2 import IdentifierAsserted, PersonRegistered, PersonsLinkedAsSame
+from ledger.v1.identity_pb2 import (
+    AmendmentDecided,
+    IdentifierAsserted,
+    PersonRegistered,
+    PersonsLinkedAsSame,
+)
 from ledger.v1.ledger_service_pb2 import (
     AppendEventsRequest,
+    EventFilter,
     GetEventRequest,
     ListCodesRequest,
+    Precondition,
     ReadEventsRequest,
     WatchEventsRequest,
 )
@@ -796,6 +803,34 @@ def test_an_agency_speaks_for_itself_and_takes_back_its_own_word(guarded: Guarde
     assert outcome(person, registered("w")) == "ACTOR_NOT_CALLER"
     assert outcome(program, of(registered("w"), "f-2")) == "OK"
     assert outcome(person, of(back(ours.event_id), "f-1")) == "OK"
+
+
+def test_an_append_tells_nothing_of_whom_its_caller_may_not_see(guarded: Guarded) -> None:
+    guarded.tell(*held("hidden", "ICE"))
+    theirs = event(PersonRegistered(person_id=id_of("hidden")), agency="ICE")
+    guarded.tell(theirs)
+    agent = guarded.caller("cbp-field-agent")
+
+    def told(name: str, event_id: str) -> list[str]:
+        """What comes of naming a person, and an event, in every way that an append has."""
+        about = EventFilter.Item(subjects=[f"person:{id_of(name)}"])
+        unless = Precondition(no_events_match=EventFilter(items=[about]))
+        corrected = registered(f"mine {name}")
+        corrected.corrects_event_id = event_id
+        disputed = event(
+            AmendmentDecided(
+                person_id=id_of(f"mine {name}"), requested_event_id=event_id, reason_text="no"
+            ),
+            agency="CBP",
+        )
+        found = agent.append(disputed).findings
+        return [
+            outcome(agent, registered(f"mine {name}"), preconditions=[unless]),
+            outcome(agent, corrected),
+            *sorted(one.rule_code for one in found),
+        ]
+
+    assert told("hidden", theirs.event_id) == told("nobody", id_of("nothing"))
 
 
 def test_what_counts_everybody_can_be_certified_by_who_does_not_see_everybody(
