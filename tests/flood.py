@@ -263,13 +263,13 @@ class Flood:
 
         def send(one: Connection) -> int:
             one.receive(0.002)
-            new = [one.begin() for _ in range(15 - len(one.open))]
+            new = [one.begin() for _ in range(10 - len(one.open))]
             one.send(b"".join(headers(a, next(blocks)) + data(a, begun, ends=False) for a in new))
             one.send(b"".join(frame(DATA, 0, stream, b"\x00") for stream in one.open))
             time.sleep(0.005)
             return len(new)
 
-        self.over(send, 20)
+        self.over(send, 30)
 
     def silence(self) -> None:
         """A hundred connections that say nothing, or begin to say hello, or say nothing after."""
