@@ -25,7 +25,7 @@ from canaries import (
     values_of,
 )
 from commands import ledger as command
-from conftest import keyring_of
+from conftest import STORES, keyring_of
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from events import event, id_of
 from google.protobuf.descriptor import FieldDescriptor
@@ -476,13 +476,15 @@ def test_what_a_crash_left_of_a_forgotten_key_is_wiped(tmp_path: Path) -> None:
     assert Keyring(path).wrapping == ring.wrapping
 
 
-@pytest.mark.parametrize("ledgers", [1, 2])
+@pytest.mark.parametrize(
+    ("database_url", "ledgers"),
+    [("sqlite", 1), *((one, count) for one in STORES[1:] for count in (1, 2))],
+    indirect=["database_url"],
+)
 def test_first_appends_about_one_person_by_many_at_once_lose_no_field(
     database_url: str, ledgers: int
 ) -> None:
     """Each makes a key for her; one of them is kept, and what was sealed under others is sealed anew."""
-    if ledgers > 1 and database_url.startswith("sqlite"):
-        ledgers = 1  # which one process writes to
     opened = [Ledger(database_url) for _ in range(ledgers)]
     rounds, threads = 3, 8
     start = threading.Barrier(threads)
@@ -518,10 +520,9 @@ def test_first_appends_about_one_person_by_many_at_once_lose_no_field(
     assert examine(database_url, projections.load()).custody.problems == []
 
 
+@pytest.mark.parametrize("database_url", STORES[1:], indirect=True)
 def test_a_key_that_another_process_keeps_first_is_taken(database_url: str) -> None:
-    """The same, one step after the other."""
-    if database_url.startswith("sqlite"):
-        pytest.skip("one process writes to it")
+    """The same, one step after the other; one process alone writes to SQLite."""
     ours, theirs = Ledger(database_url), Ledger(database_url)
     try:
         mine, other = told("a", "canary mine"), told("a", "canary theirs")
