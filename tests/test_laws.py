@@ -396,8 +396,10 @@ def shuffled(data: st.DataObject, history: History) -> tuple[Event, ...]:
 
 
 # What is said in the order of the log, by its meaning: what was said of a number first, what was
-# known as a departure was recorded, which of two records that are alike is the older.
+# known as a departure was recorded, which of two records that are alike is the older,
+# whether a court sealed a record last or opened it.
 IN_THE_ORDER_OF_THE_LOG = {
+    "guard": ("is_sealed", "sealed_at"),
     "number": ("said", "of_us"),
     "transfer": ("departed_position",),
     "likewise": ("position",),
@@ -471,8 +473,8 @@ SHOWS_RETRACTED = {"family", "family_group", "holders", "findings", "encounter"}
 def finally_true(ledger: Ledger, history: History, as_of_us: int) -> list[object]:
     """What is answered of everybody, without where and when it was recorded.
 
-    Nor with what follows from when: for how long an emergency opens a record. What is committed to
-    is so under keys of each ledger.
+    Nor with what follows from when: whether a record is sealed, for how long an emergency opens it.
+    What is committed to is so under keys of each ledger.
     """
     found: list[object] = []
     asked = questions(history, basis(as_of_us))
@@ -493,6 +495,7 @@ def finally_true(ledger: Ledger, history: History, as_of_us: int) -> list[object
                 for commitment in one.event.entry.commitments:
                     commitment.ClearField("hash")
         if isinstance(reply, GetPersonResponse):
+            reply.protection.ClearField("sealed")
             reply.protection.emergency_accesses.sort(key=lambda one: one.event_id)
             for one in reply.protection.emergency_accesses:
                 one.ClearField("since_time")
