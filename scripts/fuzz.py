@@ -21,8 +21,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -39,6 +40,9 @@ except ImportError:  # not for every platform
 
 OVER_TLS = 0.01
 BODY_MAX = 1_200_000
+# In front of a body: method, caller, whether what goes with it is made worse, and how.
+HEAD, WORSE_BELOW = 6, 25
+TOLD_EVERY = 1_000
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  # no disk is worn out
 
 
@@ -50,34 +54,54 @@ def main() -> None:
     asked.add_argument("--seconds", type=float, default=0, help="stop after so long")
     asked.add_argument("--seed", type=int, default=1)
     asked.add_argument("--workers", type=int, default=os.cpu_count())
-    asked.add_argument("--guided", action="store_true", help=argparse.SUPPRESS)
+    asked.add_argument("--guided", type=Path, help=argparse.SUPPRESS)
     told = asked.parse_args()
     if told.guided:
-        guided(told.calls, told.seconds, told.seed)
+        guided(told.guided, told.calls, told.seconds, told.seed)
     began = time.monotonic()
     over_tls = max(1, round(told.calls * OVER_TLS))
     share = -(-(told.calls - over_tls) // told.workers)
-    workers = [
-        subprocess.Popen(
-            [
-                *(sys.executable, __file__, "--guided", f"--calls={share}"),
-                *(f"--seconds={told.seconds}", f"--seed={told.seed + at}"),
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        for at in range(told.workers)
-    ]
-    try:
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder, ExitStack() as started:
+        outs = [Path(folder) / str(at) for at in range(told.workers)]
+        workers = [
+            started.enter_context(worker(out, share, told.seconds, told.seed + at))
+            for at, out in enumerate(outs)
+        ]
         parts = [wire(over_tls, told.seconds, told.seed)]
-        parts += [json.loads(one.communicate()[0].splitlines()[-1]) for one in workers]
-    finally:
-        for one in workers:
-            if one.poll() is None:
-                one.kill()
-                one.wait()
+        parts += [part_of(*one) for one in zip(workers, outs, strict=True)]
     sys.exit(summary(parts, time.monotonic() - began))
+
+
+@contextmanager
+def worker(out: Path, calls: int, seconds: float, seed: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that makes so many calls, and writes what came of them to `out`."""
+    with out.with_suffix(".said").open("wb") as said:
+        running = subprocess.Popen(
+            [
+                *(sys.executable, __file__, f"--guided={out}", f"--calls={calls}"),
+                *(f"--seconds={seconds}", f"--seed={seed}"),
+            ],
+            stdout=said,
+            stderr=said,
+        )
+        try:
+            yield running
+        finally:
+            if running.poll() is None:
+                running.kill()
+                running.wait()
+
+
+def part_of(running: subprocess.Popen[bytes], out: Path) -> dict[str, Any]:
+    """What came of a process, also of one that did not come to its end."""
+    running.wait()
+    part = {"calls": 0, "outcomes": {}, "findings": {}}
+    if out.exists():
+        part = json.loads(out.read_text(encoding="utf-8"))
+    if running.returncode:
+        said = out.with_suffix(".said").read_text(encoding="utf-8", errors="replace")
+        part["findings"][f"ended with {running.returncode}: {said[-1_500:]}"] = 1
+    return part
 
 
 def summary(parts: list[dict[str, Any]], seconds: float) -> bool:
@@ -101,14 +125,14 @@ def summary(parts: list[dict[str, Any]], seconds: float) -> bool:
     return bool(findings)
 
 
-def guided(calls: int, seconds: float, seed: int) -> None:
+def guided(out: Path, calls: int, seconds: float, seed: int) -> None:
     """So many calls within this process, guided by what they reach. Does not return."""
     instrumented = (
         atheris.instrument_imports(include=["ledger", "projections"]) if atheris else nullcontext()
     )
     with instrumented:
         from fuzzed import CALLERS, Fuzzed
-    from fuzzing import EXAMPLES, METHODS, any_method, mutated, mutated_metadata
+    from fuzzing import METHODS, any_method, mutated, mutated_metadata
 
     folder = tempfile.TemporaryDirectory(prefix="fuzz-", dir=MEMORY)
     target = Fuzzed(Path(folder.name))
@@ -117,11 +141,13 @@ def guided(calls: int, seconds: float, seed: int) -> None:
     def one(content: bytes) -> None:
         method, caller = METHODS[content[0] % len(METHODS)], CALLERS[content[1] % len(CALLERS)]
         metadata = target.metadata(caller)
-        if content[2] == 0:
-            metadata = mutated_metadata(Random(content[:6]), metadata)  # noqa: S311
-        target.call(method, caller, metadata, content[6:])
-        if target.calls >= calls or time.monotonic() > until:
-            print(told(target, target.calls), flush=True)
+        if content[2] < WORSE_BELOW:
+            metadata = mutated_metadata(Random(content[:HEAD]), metadata)  # noqa: S311
+        target.call(method, caller, metadata, content[HEAD:])
+        is_over = target.calls >= calls or time.monotonic() > until
+        if is_over or target.calls % TOLD_EVERY == 0:
+            out.write_text(told(target, target.calls), encoding="utf-8")
+        if is_over:
             target.close()
             folder.cleanup()
             # libFuzzer would go on.
@@ -129,30 +155,39 @@ def guided(calls: int, seconds: float, seed: int) -> None:
 
     def worse(content: bytes, _size_max: int, seed: int) -> bytes:
         random = Random(seed)  # noqa: S311
-        method = METHODS[content[0] % len(METHODS)] if len(content) > 6 else any_method(random)  # noqa: PLR2004
-        if random.random() < 0.5:  # noqa: PLR2004
+        if len(content) <= HEAD or random.random() < 0.5:  # noqa: PLR2004
             method, content = any_method(random), b""
-        head = bytes([METHODS.index(method)]) + random.randbytes(5)
-        return head + mutated(random, method, content[6:])[:BODY_MAX]
+        else:
+            method = METHODS[content[0] % len(METHODS)]
+        head = bytes([METHODS.index(method)]) + random.randbytes(HEAD - 1)
+        return head + mutated(random, method, content[HEAD:])[:BODY_MAX]
 
     if atheris is None:
         for at in count(seed * calls):
             one(worse(b"", 0, at))
-    begun = Path(folder.name) / "corpus"
-    begun.mkdir()
-    for at, method in enumerate(METHODS):
-        for number, request in enumerate(EXAMPLES[method.full_name]):
-            head = bytes([at, number % len(CALLERS), 1, 0, 0, 0])
-            (begun / f"{at}-{number}").write_bytes(head + request.SerializeToString())
+    begun = corpus(Path(folder.name))
     atheris.Setup(
         [
-            *(sys.argv[0], str(begun), f"-seed={seed}", f"-max_len={BODY_MAX + 6}"),
-            *("-len_control=0", "-timeout=60", "-rss_limit_mb=4096", f"-artifact_prefix={begun}/"),
+            *(sys.argv[0], str(begun), f"-seed={seed}", f"-max_len={BODY_MAX + HEAD}"),
+            *("-len_control=0", "-timeout=300", "-rss_limit_mb=4096", f"-artifact_prefix={begun}/"),
         ],
-        lambda content: one(content) if len(content) > 6 else None,  # noqa: PLR2004
+        lambda content: one(content) if len(content) > HEAD else None,
         custom_mutator=worse,
     )
     atheris.Fuzz()
+
+
+def corpus(folder: Path) -> Path:
+    """A folder of good requests to begin with."""
+    from fuzzing import EXAMPLES, METHODS
+
+    begun = folder / "corpus"
+    begun.mkdir()
+    for at, method in enumerate(METHODS):
+        for number, request in enumerate(EXAMPLES[method.full_name]):
+            head = bytes([at, number, WORSE_BELOW, 0, 0, 0])
+            (begun / f"{at}-{number}").write_bytes(head + request.SerializeToString())
+    return begun
 
 
 def wire(calls: int, seconds: float, seed: int) -> dict[str, Any]:
