@@ -50,8 +50,8 @@ def note(
         reason=reason,
         emergency_event_ids=sorted(ledger.sight.emergency_event_ids),
     )
-    access.question_sha256 = _digest(ledger, access, request)
-    access.answer_sha256 = _digest(ledger, access, answer) if answer is not None else b""
+    access.question_hmac = _digest(ledger, access, request)
+    access.answer_hmac = _digest(ledger, access, answer) if answer is not None else b""
     _put_basis(access, answer)
     rest = AccessEntry(access=access, format=FORMAT).SerializeToString(deterministic=True)
     event_id = UUID(access.access_id).bytes

@@ -98,9 +98,11 @@ def erased_by(events: Iterable[Event]) -> list[str]:
 
 def require_erasable(ledger: Ledger, events: Sequence[Event]) -> None:
     """Raise LEGAL_HOLD where a hold stands on somebody whom events erase, or comes with them."""
-    wanted = set(erased_by(events))
-    if not wanted:
+    if not erased_by(events):
         return
+    # What is there already was decided when it was first sent.
+    there = _there(ledger, events)
+    wanted = set(erased_by(one for one in events if _id(one) not in there))
     now = ledger.clock()
     held = {
         one

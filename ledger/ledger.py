@@ -24,6 +24,7 @@ from ledger.store.follower import Follower
 from ledger.store.guards import Guards
 from ledger.store.log import Log
 from ledger.store.logs import CUSTODY, access_name
+from ledger.store.person_keys import required
 from ledger.store.populations import Populations, Progress
 from ledger.store.records import Read, of_all
 from ledger.store.suspect import access_leaf
@@ -75,7 +76,7 @@ class Ledger:
         self._databases = [self._database]
         try:
             kept = self._open(self._database)
-            keyring = Keyring(kept.keys_file(keys))
+            keyring = Keyring(required(kept, kept.keys_file(keys)))
             self.log = Log(kept, clock, keyring, name)
             _require_whole(verify(kept, self.log.id, Means(vault=self.log.vault), progress))
             obey(self.log)

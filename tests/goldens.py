@@ -148,8 +148,8 @@ def _access() -> dict[str, Any]:
         person_ids=[id_of("newcomer"), id_of("known")],
         as_of_time=Timestamp(seconds=1_529_000_000),
         size=17,
-        question_sha256=bytes(range(32)),
-        answer_sha256=bytes(range(32, 64)),
+        question_hmac=bytes(range(32)),
+        answer_hmac=bytes(range(32, 64)),
         reason="OK",
         emergency_event_ids=[id_of("emergency")],
     )

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,13 +11,13 @@ from google.protobuf.message import Message
 
 import projections
 from ledger.append import append_events
-from ledger.entry import encode
 from ledger.errors import LedgerError
 from ledger.keys import certificates, tokens
 from ledger.keys.authority import CLIENTS, make
 from ledger.keys.certificates import Identities
 from ledger.keys.spiffe import ROLES
 from ledger.ledger import Ledger
+from ledger.personal import approved_sha256
 from ledger.rpc.client import Client
 from ledger.rpc.server import Server
 from ledger.rpc.status import received
@@ -154,7 +153,7 @@ class Guarded:
             "role": SUPERVISOR,
             "audience": DOMAIN,
             "event_id": approved.event_id,
-            "event_sha256": sha256(encode(approved)).digest(),
+            "event_sha256": approved_sha256(approved),
             "lifetime_s": 3_600,
             "now_us": time.time_ns() // 1_000,
             **changed,

@@ -192,7 +192,7 @@ def is_of(guarded: Guarded, recorded: RecordedAccess, told: Told) -> bool:
         for one in (told.question, told.answer)
     ]
     return (
-        [access.question_sha256, access.answer_sha256] == hashes
+        [access.question_hmac, access.answer_hmac] == hashes
         and (access.method, access.reason) == (told.method, told.reason)
         and recorded.position <= told.size
         and recorded.entry.record_time.ToMicroseconds() <= told.came_us
@@ -251,8 +251,8 @@ def test_an_entry_says_who_asked_what_about_whom_and_what_for(guarded: Guarded) 
         person_ids=[id_of("CBP p1")],
         as_of_time=answer.stamp.as_of_time,
         size=answer.stamp.size,
-        question_sha256=access.question_sha256,
-        answer_sha256=access.answer_sha256,
+        question_hmac=access.question_hmac,
+        answer_hmac=access.answer_hmac,
         reason="OK",
     )
 
@@ -287,7 +287,7 @@ def test_a_refusal_is_noted_with_its_reason(guarded: Guarded) -> None:
         assert supervisor.refused(method, question).name == reason
         access = latest(guarded).entry.access
         assert guarded.ledger.accesses.entries.size() == before + 1
-        assert (access.method, access.reason, access.answer_sha256) == (method, reason, b"")
+        assert (access.method, access.reason, access.answer_hmac) == (method, reason, b"")
     supervisor.refused(GET_PERSON, strange)
     assert list(latest(guarded).entry.access.person_ids) == [id_of("ORR p1")]
     # Who may not ask at all has been told of nobody.

@@ -5,7 +5,6 @@ import shlex
 import stat
 import subprocess
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -16,13 +15,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from events import event, id_of
 from google.protobuf.json_format import MessageToDict
 
-from ledger.entry import encode
 from ledger.errors import MistakeError
 from ledger.keys import certificates, tokens
 from ledger.keys.authority import AGENCIES, CLIENTS, issue_client, make
 from ledger.keys.certificates import Identities
 from ledger.keys.folder import us_of
 from ledger.keys.writers import Writer
+from ledger.personal import approved_sha256
 from ledger.v1.custody_pb2 import Apprehended
 from ledger.v1.options_pb2 import Role
 
@@ -284,7 +283,7 @@ def test_token_approve_prints_an_approval_of_each_event(made: Path, tmp_path: Pa
     assert done.returncode == 0, done.stderr
     found = [tokens.read_approval(one, known=known, now_us=now_us) for one in lines_of(done)]
     assert [one.event_id for one in found] == [one.event_id for one in events]
-    assert [one.event_sha256 for one in found] == [sha256(encode(one)).digest() for one in events]
+    assert [one.event_sha256 for one in found] == [approved_sha256(one) for one in events]
     assert {(one.agency, one.actor_id, one.role) for one in found} == {
         ("ORR", "s-12", Role.ROLE_AGENCY_SUPERVISOR)
     }

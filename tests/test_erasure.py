@@ -32,7 +32,7 @@ from ledger.keys import authority, certificates, tokens
 from ledger.keys.certificates import Identities
 from ledger.ledger import Ledger
 from ledger.merkle import leaf_hash, verify_consistency, verify_inclusion
-from ledger.personal import take_out
+from ledger.personal import approved_sha256, take_out
 from ledger.prove import get_consistency_proof
 from ledger.read import get_event
 from ledger.rpc.client import Client
@@ -171,7 +171,7 @@ class Agencies:
             role=Role.ROLE_AGENCY_SUPERVISOR,
             audience=DOMAIN,
             event_id=one.event_id,
-            event_sha256=sha256(encode(one)).digest(),
+            event_sha256=approved_sha256(one),
             lifetime_s=600,
             now_us=now_us,
         )

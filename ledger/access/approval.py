@@ -6,12 +6,12 @@ agencies sign (docs/access.md).
 """
 
 from collections.abc import Iterator, Sequence
-from hashlib import sha256
 
 from ledger.access.caller import Caller
-from ledger.entry import Fault, encode
+from ledger.entry import Fault
 from ledger.errors import refuse
 from ledger.keys.tokens import Approved, read_approval
+from ledger.personal import approved_sha256
 from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.event_pb2 import Approval, Event
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest
@@ -63,7 +63,7 @@ def _approvals(
     needed = options.Extensions[approvals]
     if not needed.people:
         return []
-    digest = sha256(encode(event)).digest()
+    digest = approved_sha256(event)
     found: dict[tuple[str, str], Approval] = {}
     if caller.role in MAY_APPROVE:
         found[caller.agency, caller.actor_id] = Approval(

@@ -2,7 +2,6 @@
 
 import shlex
 import time
-from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated
@@ -137,8 +136,8 @@ def approve(
     Example: ledger token approve sealed.json --key authority/agencies/ORR/token.key --agency ORR
     --actor s-12 --role agency-supervisor
     """
-    from ledger.entry import encode
     from ledger.keys import spiffe, tokens
+    from ledger.personal import approved_sha256
 
     (number,) = chosen("--role", {**spiffe.ROLES}, [role])
     private_key, now_us = read_bytes(key), time.time_ns() // 1_000
@@ -155,7 +154,7 @@ def approve(
                 role=number,
                 audience=trust_domain,
                 event_id=event.event_id,
-                event_sha256=sha256(encode(event)).digest(),
+                event_sha256=approved_sha256(event),
                 lifetime_s=minutes * 60,
                 now_us=now_us,
             )

@@ -7,6 +7,7 @@ empty row: that a person was erased is known without her key, and no new one is 
 import secrets
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -255,6 +256,19 @@ class PersonKeys:
                 )
             )
         return rows
+
+
+def required(database: Database, path: Path) -> Path:
+    """The file of the keyring, which may be made where no key was wrapped yet.
+
+    Raises StartupError where it is missing: another one would open nothing.
+    """
+    if not path.exists():
+        kept = sa.select(person_key.c.person).where(person_key.c.wrapped.is_not(None)).limit(1)
+        with database.reading.connect() as connection:
+            if connection.execute(kept).first():
+                raise StartupError(f"{path} is missing: the keys of this database were kept in it")
+    return path
 
 
 def person_erased() -> LedgerError:

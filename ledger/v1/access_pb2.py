@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from ledger.v1 import options_pb2 as ledger_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16ledger/v1/access.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17ledger/v1/options.proto\"\xdd\x02\n\x06\x41\x63\x63\x65ss\x12\x11\n\taccess_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x1d\n\x04role\x18\x03 \x01(\x0e\x32\x0f.ledger.v1.Role\x12\x10\n\x08\x61\x63tor_id\x18\x04 \x01(\t\x12\x11\n\tspiffe_id\x18\x05 \x01(\t\x12\x0e\n\x06method\x18\x06 \x01(\t\x12!\n\x0cpurpose_code\x18\x07 \x01(\tB\x0b\x92\xb5\x18\x07purpose\x12\x1e\n\nperson_ids\x18\x08 \x03(\tB\n\x8a\xb5\x18\x06person\x12.\n\nas_of_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04size\x18\n \x01(\x04\x12\x17\n\x0fquestion_sha256\x18\x0b \x01(\x0c\x12\x15\n\ranswer_sha256\x18\x0c \x01(\x0c\x12\x0e\n\x06reason\x18\r \x01(\t\x12\x1b\n\x13\x65mergency_event_ids\x18\x0e \x03(\t\"q\n\x0b\x41\x63\x63\x65ssEntry\x12/\n\x0brecord_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x06\x61\x63\x63\x65ss\x18\x02 \x01(\x0b\x32\x11.ledger.v1.Access\x12\x0e\n\x06\x66ormat\x18\x04 \x01(\r\"I\n\x0eRecordedAccess\x12\x10\n\x08position\x18\x01 \x01(\x04\x12%\n\x05\x65ntry\x18\x02 \x01(\x0b\x32\x16.ledger.v1.AccessEntryb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16ledger/v1/access.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17ledger/v1/options.proto\"\xd9\x02\n\x06\x41\x63\x63\x65ss\x12\x11\n\taccess_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x1d\n\x04role\x18\x03 \x01(\x0e\x32\x0f.ledger.v1.Role\x12\x10\n\x08\x61\x63tor_id\x18\x04 \x01(\t\x12\x11\n\tspiffe_id\x18\x05 \x01(\t\x12\x0e\n\x06method\x18\x06 \x01(\t\x12!\n\x0cpurpose_code\x18\x07 \x01(\tB\x0b\x92\xb5\x18\x07purpose\x12\x1e\n\nperson_ids\x18\x08 \x03(\tB\n\x8a\xb5\x18\x06person\x12.\n\nas_of_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04size\x18\n \x01(\x04\x12\x15\n\rquestion_hmac\x18\x0b \x01(\x0c\x12\x13\n\x0b\x61nswer_hmac\x18\x0c \x01(\x0c\x12\x0e\n\x06reason\x18\r \x01(\t\x12\x1b\n\x13\x65mergency_event_ids\x18\x0e \x03(\t\"q\n\x0b\x41\x63\x63\x65ssEntry\x12/\n\x0brecord_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x06\x61\x63\x63\x65ss\x18\x02 \x01(\x0b\x32\x11.ledger.v1.Access\x12\x0e\n\x06\x66ormat\x18\x04 \x01(\r\"I\n\x0eRecordedAccess\x12\x10\n\x08position\x18\x01 \x01(\x04\x12%\n\x05\x65ntry\x18\x02 \x01(\x0b\x32\x16.ledger.v1.AccessEntryb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,9 +38,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCESS'].fields_by_name['person_ids']._loaded_options = None
   _globals['_ACCESS'].fields_by_name['person_ids']._serialized_options = b'\212\265\030\006person'
   _globals['_ACCESS']._serialized_start=96
-  _globals['_ACCESS']._serialized_end=445
-  _globals['_ACCESSENTRY']._serialized_start=447
-  _globals['_ACCESSENTRY']._serialized_end=560
-  _globals['_RECORDEDACCESS']._serialized_start=562
-  _globals['_RECORDEDACCESS']._serialized_end=635
+  _globals['_ACCESS']._serialized_end=441
+  _globals['_ACCESSENTRY']._serialized_start=443
+  _globals['_ACCESSENTRY']._serialized_end=556
+  _globals['_RECORDEDACCESS']._serialized_start=558
+  _globals['_RECORDEDACCESS']._serialized_end=631
 # @@protoc_insertion_point(module_scope)

@@ -40,8 +40,8 @@ class Access(_message.Message):
     PERSON_IDS_FIELD_NUMBER: _builtins.int
     AS_OF_TIME_FIELD_NUMBER: _builtins.int
     SIZE_FIELD_NUMBER: _builtins.int
-    QUESTION_SHA256_FIELD_NUMBER: _builtins.int
-    ANSWER_SHA256_FIELD_NUMBER: _builtins.int
+    QUESTION_HMAC_FIELD_NUMBER: _builtins.int
+    ANSWER_HMAC_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     EMERGENCY_EVENT_IDS_FIELD_NUMBER: _builtins.int
     access_id: _builtins.str
@@ -60,10 +60,12 @@ class Access(_message.Message):
     """For which purpose, as a code."""
     size: _builtins.int
     """As the first so many entries of the custody log say."""
-    question_sha256: _builtins.bytes
-    """SHA-256 of the question, as it came."""
-    answer_sha256: _builtins.bytes
-    """SHA-256 of the answer, as it left; empty where it was refused."""
+    question_hmac: _builtins.bytes
+    """HMAC-SHA-256 of the question, as it came, under the keys of the persons named and one of the
+    keyring: who has them can show what was asked, and after an erasure nobody can guess at it.
+    """
+    answer_hmac: _builtins.bytes
+    """The same of the answer, as it left; empty where it was refused."""
     reason: _builtins.str
     """"OK", or the reason for which it was refused."""
     @_builtins.property
@@ -93,14 +95,14 @@ class Access(_message.Message):
         person_ids: _abc.Iterable[_builtins.str] | None = ...,
         as_of_time: _timestamp_pb2.Timestamp | None = ...,
         size: _builtins.int = ...,
-        question_sha256: _builtins.bytes = ...,
-        answer_sha256: _builtins.bytes = ...,
+        question_hmac: _builtins.bytes = ...,
+        answer_hmac: _builtins.bytes = ...,
         reason: _builtins.str = ...,
         emergency_event_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_id", b"access_id", "actor_id", b"actor_id", "agency", b"agency", "answer_sha256", b"answer_sha256", "as_of_time", b"as_of_time", "emergency_event_ids", b"emergency_event_ids", "method", b"method", "person_ids", b"person_ids", "purpose_code", b"purpose_code", "question_sha256", b"question_sha256", "reason", b"reason", "role", b"role", "size", b"size", "spiffe_id", b"spiffe_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_id", b"access_id", "actor_id", b"actor_id", "agency", b"agency", "answer_hmac", b"answer_hmac", "as_of_time", b"as_of_time", "emergency_event_ids", b"emergency_event_ids", "method", b"method", "person_ids", b"person_ids", "purpose_code", b"purpose_code", "question_hmac", b"question_hmac", "reason", b"reason", "role", b"role", "size", b"size", "spiffe_id", b"spiffe_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -49,7 +49,8 @@ Global___ConfidentialityDeclared: _TypeAlias = ConfidentialityDeclared  # noqa: 
 
 @_typing.final
 class RecordSealed(_message.Message):
-    """A court seals a record: nobody sees it but those with a right to what is sealed. Nothing is erased.
+    """A court seals a record: nobody sees it but those with a right to what is sealed (for juveniles 18
+    U.S.C. 5038). Nothing is erased.
     Recorded by the agency that was ordered to, and approved by two people.
     """
 
@@ -77,7 +78,7 @@ Global___RecordSealed: _TypeAlias = RecordSealed  # noqa: Y015
 
 @_typing.final
 class RecordUnsealed(_message.Message):
-    """A court opens a sealed record again. Recorded by the agency that was ordered to, and approved by two
+    """A court opens a sealed record again (18 U.S.C. 5038). Recorded by the agency that was ordered to, and approved by two
     people.
     """
 
@@ -133,7 +134,7 @@ Global___LegalHoldPlaced: _TypeAlias = LegalHoldPlaced  # noqa: Y015
 
 @_typing.final
 class LegalHoldLifted(_message.Message):
-    """A legal hold is lifted; others on the same person stand. Recorded by the agency that placed it, and
+    """A legal hold is lifted; others on the same person stand (44 U.S.C. 3105-3106). Recorded by the agency that placed it, and
     approved by two people.
     """
 
@@ -191,7 +192,8 @@ Global___PersonalFieldsErased: _TypeAlias = PersonalFieldsErased  # noqa: Y015
 
 @_typing.final
 class EmergencyAccessOpened(_message.Message):
-    """Somebody looks at a record that is not hers to see, because there is an emergency. It announces
+    """Somebody looks at a record that is not hers to see, because there is an emergency (5 U.S.C.
+    552a(b)(8)). It announces
     itself: it stands in the person's timeline, and is in the log before anything is seen. Recorded by
     whoever looks, and approved by two people.
     """
