@@ -18,6 +18,7 @@ from ledger.v1.access_pb2 import Access, AccessEntry, RecordedAccess
 from ledger.v1.audit_service_pb2 import ListAccessesRequest, ListAccessesResponse
 from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.ledger_service_pb2 import EventFilter
+from ledger.v1.options_pb2 import Role
 from projections.subjects import named
 
 PAGE_DEFAULT, PAGE_MAX = 100, 1_000
@@ -115,8 +116,12 @@ def _is_by(request: ListAccessesRequest, access: Access) -> bool:
 
 def _may_be_told(ledger: Ledger, access: Access) -> bool:
     """Whether the caller may learn of an access: those whom it told of are hers to see."""
-    if ledger.sight.admits() is None:
+    caller = ledger.sight.caller
+    if not caller.is_identified or caller.role == Role.ROLE_AUDITOR:
         return True
+    # What names nobody is told to the agency that asked it, alone.
+    if not access.person_ids:
+        return access.agency == caller.agency
     return all(ledger.sight.sees(one) for one in access.person_ids)
 
 

@@ -8,19 +8,22 @@ from uuid import UUID
 from ledger import merkle
 from ledger.access.approval import approvals_of, speaking_faults
 from ledger.caused import causes
-from ledger.closing import closed, erased_by, require_erasable, require_kept
+from ledger.closing import closed
 from ledger.corrections import subjects_about
 from ledger.entry import faults, filter_faults
 from ledger.errors import LedgerError, Violation, refuse
+from ledger.guarding import erased_by, require_erasable, require_kept, require_theirs
 from ledger.ledger import Ledger
 from ledger.store.batch import (
     ERASED,
     HELD,
     Append,
     Appended,
+    Condition,
     ConditionFailedError,
     EventIdTakenError,
     KeyOvertakenError,
+    after,
     condition_of,
     none_since,
     unchanged_since,
@@ -63,8 +66,9 @@ def append_events(
     if found:
         raise refuse(found)
     approvals = approvals_of(caller, request, now)
+    require_theirs(ledger, request.events, approvals)
     about = subjects_about(ledger, request.events)
-    conditions = dict(enumerate(condition_of(one) for one in request.preconditions))
+    conditions = [condition_of(one) for one in request.preconditions]
     for _ in range(ATTEMPTS_MAX):
         size = ledger.log.entries.size()
         require_erasable(ledger, request.events)
@@ -80,15 +84,14 @@ def append_events(
         guards = [unchanged_since(taken, size)] if request.strict else []
         guards += [none_since(HELD, size)] if any(one.type == ERASED for one in taken) else []
         guards += [none_since(ERASED, size)] if any(one.sealed for one in taken) else []
-        append = Append(taken, [*conditions.values(), *guards], request.validate_only)
+        append = Append(taken, [*conditions, *guards], request.validate_only)
         try:
             appended = _result(ledger.writer.submit(append), timeout_s)
         except ConditionFailedError as error:
-            numbers = list(conditions)
-            ours = [numbers[index] for index in error.indexes if index < len(numbers)]
-            _require_unseen(ledger, request, ours)
-            # What only events fail that the caller may not see does not fail for her.
-            conditions = {key: one for key, one in conditions.items() if key not in ours}
+            ours = [index for index in error.indexes if index < len(conditions)]
+            # What only events fail that the caller may not see does not fail for her: it goes on
+            # from where they were looked at.
+            conditions = _moved_on(ledger, request, conditions, ours)
             continue
         except KeyOvertakenError:
             ledger.log.vault.forget(one for event in taken for one in event.new_keys)
@@ -135,9 +138,18 @@ def _require_none(
         )
 
 
-def _require_unseen(ledger: Ledger, request: AppendEventsRequest, failed: Sequence[int]) -> None:
-    """Raise PRECONDITION_FAILED for preconditions that events fail which the caller may see."""
-    told = [index for index in failed if _meets(ledger, request.preconditions[index])]
+def _moved_on(
+    ledger: Ledger,
+    request: AppendEventsRequest,
+    conditions: Sequence[Condition],
+    failed: Sequence[int],
+) -> list[Condition]:
+    """The conditions, those that failed after what was there when they were looked at.
+
+    Raises PRECONDITION_FAILED for those that events fail which the caller may see.
+    """
+    size = ledger.log.entries.size()
+    told = [index for index in failed if _meets(ledger, request.preconditions[index], size)]
     if told:
         raise refuse(
             [
@@ -149,14 +161,14 @@ def _require_unseen(ledger: Ledger, request: AppendEventsRequest, failed: Sequen
                 for index in told
             ]
         )
+    return [after(one, size) if index in failed else one for index, one in enumerate(conditions)]
 
 
-def _meets(ledger: Ledger, precondition: Precondition) -> bool:
-    """Whether events match a precondition that the caller may see."""
-    query, after = query_of(precondition.no_events_match), precondition.after_position
-    size = ledger.log.entries.size()
-    while page := ledger.log.entries.page(query, after, size, PAGE_MAX):
-        after = page[-1].position
+def _meets(ledger: Ledger, precondition: Precondition, size: int) -> bool:
+    """Whether events of a log of a size match a precondition that the caller may see."""
+    query, position = query_of(precondition.no_events_match), precondition.after_position
+    while page := ledger.log.entries.page(query, position, size, PAGE_MAX):
+        position = page[-1].position
         if any(ledger.sight.entry(one) is not None for one in page):
             return True
     return False

@@ -69,7 +69,10 @@ class Members:
 
     def were_known(self, wanted: Sequence[str]) -> bool:
         """Whether anybody was ever believed to be in any of these populations."""
-        names = self._names(wanted)
+        names, admits = self._names(wanted), self._admits
+        if admits:
+            known = self._ask(lambda live: self._periods.ever(live, names, self._size))
+            return any(admits(one) for one in known)
         return self._ask(lambda live: self._periods.is_known(live, names, self._size))
 
     def _seen(self, states: States) -> States:

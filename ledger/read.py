@@ -76,8 +76,8 @@ def read_events(ledger: Ledger, request: ReadEventsRequest) -> Iterator[ReadEven
         if not page:
             return
         after = page[-1].position
-        left -= len(page)
         events = recorded(ledger, page)
+        left -= len(events)
         if events:
             yield ReadEventsResponse(events=events, size=size)
 

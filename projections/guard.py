@@ -42,14 +42,20 @@ class Guard:
     sealed_at: int = 0
     """The position of the last entry that sealed or unsealed it."""
     is_confidential: bool = False
-    holds: tuple[str, ...] = ()
+    sealed_by: str = ""
+    """The agency that sealed it."""
+    holds: tuple[tuple[str, str], ...] = ()
+    """(reference, the agency that placed it) of each legal hold."""
     is_erased: bool = False
     emergencies: tuple[Emergency, ...] = ()
 
     def opened_to(self, agency: str, actor_id: str, at_us: int) -> str:
-        """The event that opens her record to somebody at an instant; empty: none does."""
+        """The event that opens her record to somebody at an instant; empty: none does.
+
+        To a person: a program that acts for itself is nobody in particular.
+        """
         for one in self.emergencies:
-            is_meant = (one.agency, one.actor_id) == (agency, actor_id)
+            is_meant = actor_id and (one.agency, one.actor_id) == (agency, actor_id)
             if is_meant and one.since_us <= at_us < one.until_us:
                 return one.event_id
         return ""
@@ -60,7 +66,7 @@ def present(view: Guard) -> Protection:
     message = Protection(
         sealed=view.is_sealed,
         confidential=view.is_confidential,
-        hold_references=view.holds,
+        hold_references=[reference for reference, _ in view.holds],
         erased=view.is_erased,
     )
     for one in view.emergencies:
@@ -80,7 +86,12 @@ def _(view: Guard, body: RecordSealed | RecordUnsealed, fact: Fact) -> Guard:
     # court has sealed again must not stand open for it.
     if fact.position < view.sealed_at:
         return view
-    return replace(view, is_sealed=isinstance(body, RecordSealed), sealed_at=fact.position)
+    return replace(
+        view,
+        is_sealed=isinstance(body, RecordSealed),
+        sealed_at=fact.position,
+        sealed_by=fact.event.actor.agency,
+    )
 
 
 @guard.on(ConfidentialityDeclared)
@@ -89,13 +100,14 @@ def _(view: Guard, _body: ConfidentialityDeclared, _fact: Fact) -> Guard:
 
 
 @guard.on(LegalHoldPlaced)
-def _(view: Guard, body: LegalHoldPlaced, _fact: Fact) -> Guard:
-    return replace(view, holds=tuple(dict.fromkeys((*view.holds, body.hold_reference))))
+def _(view: Guard, body: LegalHoldPlaced, fact: Fact) -> Guard:
+    placed = (body.hold_reference, fact.event.actor.agency)
+    return replace(view, holds=tuple(dict.fromkeys((*view.holds, placed))))
 
 
 @guard.on(LegalHoldLifted)
 def _(view: Guard, body: LegalHoldLifted, _fact: Fact) -> Guard:
-    return replace(view, holds=tuple(one for one in view.holds if one != body.hold_reference))
+    return replace(view, holds=tuple(one for one in view.holds if one[0] != body.hold_reference))
 
 
 @guard.on(PersonalFieldsErased)

@@ -74,7 +74,10 @@ PEOPLE = [
     Someone(number, holder, formerly, *marks)
     for number, ((holder, formerly), *marks) in enumerate(
         product(
-            [("CBP", ""), ("ORR", ""), ("ORR", "CBP")], (False, True), (False, True), (False, True)
+            [("CBP", ""), ("ORR", ""), ("ORR", "CBP"), ("CBP", "ORR")],
+            (False, True),
+            (False, True),
+            (False, True),
         )
     )
 ]
@@ -142,7 +145,7 @@ def told_of(one: Someone) -> list[Event]:
             ReunificationCaseOpened(
                 case_id=one.id_of("case"),
                 child_id=one.id,
-                agency=one.holder,
+                agency="ORR",
             ),
             one.holder,
         ),
@@ -221,13 +224,13 @@ def sees(caller: Caller, one: Someone) -> bool:
         "no_one": False,
         "own_custody": is_held,
         "own_records": is_held or one.formerly == caller.agency,
-        "assigned_cases": is_held or one.is_assigned,
+        "assigned_cases": is_held or (one.is_assigned and one.formerly == caller.agency),
     }[rule_of(caller)["sees"]]
 
 
 def sees_event(caller: Caller, one: Event) -> bool:
     """Whether a caller may see an event."""
-    if one.HasField("confidentiality_declared") and not rule_of(caller)["confidential"]:
+    if one.HasField("confidentiality_declared") and not rule_of(caller)["grounds"]:
         return False
     people = [BY_ID[each] for each in people_of(one)]
     is_own = one.actor.agency == caller.agency

@@ -17,6 +17,8 @@ from ledger.v1.error_pb2 import ErrorReason
 BURST_S = 10
 HOUR_S = 3_600
 CALLERS_MAX = 10_000
+# So many people one program speaks for, as far as what they learn goes.
+PEOPLE_OF_ONE_MAX = 10
 
 
 @dataclass
@@ -65,22 +67,30 @@ class Limits:
                 use.under_way -= 1
 
     def learn(self, caller: Caller, person_ids: Iterable[str]) -> None:
-        """Count persons whom an answer tells of. Raises QUOTA_EXHAUSTED before one too many."""
+        """Count persons whom an answer tells of. Raises QUOTA_EXHAUSTED before one too many.
+
+        Of the person who asks, and of the program: an agency names its people as it likes.
+        """
         if not caller.is_identified:
             return
-        most = rules()[caller.role].persons_per_hour
+        most, learned = rules()[caller.role].persons_per_hour, list(person_ids)
         with self._lock:
-            use, now = self._use(caller.name), self._clock()
-            while use.order and use.order[0][0] <= now - HOUR_S:
-                when, one = use.order.popleft()
-                if use.learned.get(one) == when:
-                    del use.learned[one]
-            for one in person_ids:
-                if one not in use.learned and len(use.learned) >= most:
-                    raise _exhausted()
-                if one not in use.learned:
-                    use.learned[one] = now
-                    use.order.append((now, one))
+            self._learn(caller.name, most, learned)
+            if caller.actor_id:
+                self._learn(caller.spiffe_id, PEOPLE_OF_ONE_MAX * most, learned)
+
+    def _learn(self, name: str, most: int, person_ids: Iterable[str]) -> None:
+        use, now = self._use(name), self._clock()
+        while use.order and use.order[0][0] <= now - HOUR_S:
+            when, one = use.order.popleft()
+            if use.learned.get(one) == when:
+                del use.learned[one]
+        for one in person_ids:
+            if one not in use.learned and len(use.learned) >= most:
+                raise _exhausted()
+            if one not in use.learned:
+                use.learned[one] = now
+                use.order.append((now, one))
 
     def _use(self, name: str) -> _Use:
         if len(self._used) > self._room:

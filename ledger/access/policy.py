@@ -44,6 +44,7 @@ class Rule:
     sees: Sees
     sealed: bool
     confidential: bool
+    grounds: bool
     personal: bool
     persons_per_hour: int
     calls_per_second: int

@@ -9,24 +9,17 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from ledger.access.caller import Caller
 from ledger.access.policy import Rule, Sees, rules
+from ledger.access.reach import Reach
+from ledger.personal import take_out
 from ledger.store.entries import Stored
 from ledger.store.guards import Guards
 from ledger.store.log import Log
 from ledger.store.populations import Populations
-from ledger.store.records import PERSON, Read, of_all, read_linked
+from ledger.store.records import PERSON, Read, read_linked
 from ledger.v1.event_pb2 import Entry
-from projections import custody, family
-from projections.custody_view import HELD, IN_TRANSFER, by_agency
 from projections.guard import Guard
-from projections.history import facts
 from projections.sameness import linked_ids
 from projections.subjects import people_of
-
-UNDONE = (family.RETRACTED, family.DISPROVED)
-"""Links that reach nobody: they were taken back, or found to be wrong."""
-REMOVES_MAX = 3
-"""So many links lie at most between somebody whom an agency holds and a relative it may look up."""
-WAIT_S = 5.0
 
 
 class Sight:
@@ -52,15 +45,16 @@ class Sight:
         self._guards = guards
         self._now_us = clock
         self._rule: Rule | None = rules()[caller.role] if caller.is_identified else None
-        self._among: frozenset[str] | None = None
-        self._guarded: tuple[set[str], dict[str, str]] | None = None
-        self._holding: frozenset[str] | None = None
-        self._seen: dict[str, bool] = {}
+        self.renew()
 
     def renew(self) -> None:
         """Judge anew from here on: a stream goes on while records are sealed and children move."""
-        self._among = self._guarded = self._holding = None
-        self._seen.clear()
+        self._guarded: tuple[set[str], dict[str, str]] | None = None
+        self._seen: dict[str, bool] = {}
+        self._reach: Reach | None = None
+        if self._rule is not None:
+            known = (self._log, self._populations, self._now_us)
+            self._reach = Reach(self.caller, self._rule, *known)
 
     def read(self, kind: str, ids: Sequence[str], up_to: int) -> Read:
         """The entries about subjects and whoever was linked with them; none of whom is hidden."""
@@ -90,6 +84,8 @@ class Sight:
         if not self._is_told(bare):
             return None
         if not self._rule.personal or self._is_closed(people_of(bare.event)):
+            # Before the format was fixed they stood in the entry itself.
+            take_out(bare.event)
             return bare
         return self._log.vault.opened(stored)
 
@@ -97,14 +93,26 @@ class Sight:
         """Whether a person may be among those of a list; None: everybody may."""
         if self._rule is None or self._counts:
             return None
-        among = self._listed()
+        among = self._own.listed()
         if among is None and not any(self._guards_met()):
             return None
         return lambda one: (among is None or one in among) and not self._is_closed([one])
 
+    def sees_everybody(self) -> bool:
+        """Whether nobody is hidden from the caller."""
+        if self._rule is None:
+            return True
+        return self._rule.sees == Sees.EVERYONE and not any(self._guards_met())
+
     def sees(self, person_id: str) -> bool:
         """Whether the caller may look at a person's record."""
         return self._rule is None or self._sees_any({person_id})
+
+    @property
+    def _own(self) -> Reach:
+        """Whom the agency of an identified caller looks after."""
+        assert self._reach is not None  # noqa: S101
+        return self._reach
 
     def _is_told(self, entry: Entry) -> bool:
         """Whether the caller may know of an entry."""
@@ -122,7 +130,7 @@ class Sight:
             opened = {self._opened(one) for one in guards.values()} - {""}
             self.emergency_event_ids |= opened
             self._seen[key] = bool(opened) or (
-                self._closed_to(guards).isdisjoint(person_ids) and self._reaches(person_ids)
+                self._closed_to(guards).isdisjoint(person_ids) and self._own.reaches(person_ids)
             )
         return self._seen[key]
 
@@ -155,7 +163,7 @@ class Sight:
             or (
                 guard.is_confidential
                 and not self._rule.confidential
-                and one not in self._held_now()
+                and not self._own.looks_after(one)
             )
         }
 
@@ -166,101 +174,7 @@ class Sight:
     def _is_kept_from(self, entry: Entry) -> bool:
         """Whether an event is confidential, or takes back one that is, and not the caller's."""
         assert self._rule is not None  # noqa: S101
-        return not self._rule.confidential and self._guards.is_confidential(entry.event)
-
-    def _listed(self) -> frozenset[str] | None:
-        """Whom lists may show: those of the caller's agency and cases. None: everybody."""
-        assert self._rule is not None  # noqa: S101
-        sees = self._rule.sees
-        if sees == Sees.EVERYONE:
-            return None
-        if self._among is None:
-            found: set[str] = set()
-            if sees == Sees.OWN_RECORDS:
-                found |= self._held(ever=True)
-            elif sees != Sees.NO_ONE:
-                found |= self._held_now()
-            if sees == Sees.ASSIGNED_CASES:
-                found |= self._assigned()
-            self._among = frozenset(found)
-        return self._among
-
-    def _held_now(self) -> frozenset[str]:
-        if self._holding is None:
-            self._holding = frozenset(self._held(ever=False))
-        return self._holding
-
-    def _held(self, *, ever: bool) -> set[str]:
-        """Whom the caller's agency holds, or ever held, by the tables."""
-        periods, size = self._populations.periods, self._log.entries.size()
-        wanted, now = [by_agency(self.caller.agency)], self._now_us()
-        if ever:
-            return set(
-                self._populations.ask(
-                    custody.custody.name,
-                    size,
-                    WAIT_S,
-                    lambda live: periods.ever(live, wanted, size),
-                )
-            )
-        rows = self._populations.ask(
-            custody.custody.name, size, WAIT_S, lambda live: periods.all(live, wanted, now, size)
-        )
-        return {one for one, _ in rows}
-
-    def _assigned(self) -> set[str]:
-        """Whom the cases that are assigned to the caller name."""
-        cases = [f"case:{one}" for one in self.caller.case_ids]
-        about = self._log.entries.about(cases, self._log.entries.size())
-        return {
-            one
-            for stored in about.values()
-            for each in stored
-            for one in people_of(Entry.FromString(each.data).event)
-        }
-
-    def _reaches(self, person_ids: Collection[str]) -> bool:
-        """Whether a person is the caller's to look up, by what the log says now; not by tables."""
-        assert self._rule is not None  # noqa: S101
-        sees = self._rule.sees
-        if sees in (Sees.EVERYONE, Sees.NO_ONE):
-            return sees == Sees.EVERYONE
-        if sees == Sees.ASSIGNED_CASES and not self._assigned().isdisjoint(person_ids):
-            return True
-        return self._is_related(set(person_ids), is_own=self._is_own)
-
-    def _is_related(self, person_ids: set[str], *, is_own: Callable[[str, Read], bool]) -> bool:
-        """Whether a person, or a relative of hers, is one of the caller's own."""
-        size = self._log.entries.size()
-        met, nearest = set(person_ids), sorted(person_ids)
-        for _ in range(REMOVES_MAX + 1):
-            read = read_linked(self._log, PERSON, nearest, size)
-            if any(is_own(one, read) for one in read):
-                return True
-            linked: set[str] = set()
-            for one in read:
-                view = family.family.fold(one, facts(of_all(one, read), one))
-                linked |= {one.relative_id for one in view.links if view.status(one) not in UNDONE}
-            nearest = sorted(linked - met)
-            met |= linked
-            if not nearest:
-                return False
-        return False
-
-    def _is_own(self, person_id: str, read: Read) -> bool:
-        """Whether the caller's agency holds or is to receive her, or answers for her."""
-        assert self._rule is not None  # noqa: S101
-        agency = self.caller.agency
-        if self._rule.sees == Sees.OWN_RECORDS and any(
-            entry.event.actor.agency == agency for _, entry in read[person_id]
-        ):
-            return True
-        known = facts(of_all(person_id, read), person_id)
-        now = custody.custody.fold(person_id, known, self._now_us())
-        if now.status not in (HELD, IN_TRANSFER):
-            return now.referred_to == agency
-        claiming = {one for one, _ in now.claims}
-        return agency in {now.agency, now.bound_for, now.referred_to, *claiming}
+        return not self._rule.grounds and self._guards.is_confidential(entry.event)
 
     def _shown(self, at: int, entry: Entry) -> tuple[int, Entry]:
         """An entry about somebody whom the caller sees, without what is not hers to read."""
@@ -270,4 +184,5 @@ class Sight:
         if self._rule.personal and not self._is_closed(people_of(entry.event)):
             return at, entry
         bare = Entry.FromString(self._log.entries.at(at).data)
+        take_out(bare.event)
         return at, bare

@@ -18,6 +18,7 @@ from projections.age import born_of
 
 NOT_RECORDED = "not recorded"
 BETWEEN = "cannot be told"
+TOLD_MIN = 5
 AGES = ((5, "under 5"), (13, "5 to 12"), (18, "13 to 17"))
 
 
@@ -35,7 +36,9 @@ def count_separations(ledger: Ledger, request: CountSeparationsRequest) -> Count
         wanted.before_time.CopyFrom(request.before_time)
     found = separated(ledger, wanted, moment)
     cells = Counter(of for _, some in found for of in _kinds(some, request.by))
-    hidden = suppressed(cells, request.suppress_below)
+    # Cells of one would tell of somebody whom the caller may not see.
+    floor = 0 if ledger.sight.sees_everybody() else TOLD_MIN
+    hidden = suppressed(cells, max(request.suppress_below, floor))
     return CountSeparationsResponse(
         cells=[
             SeparationCount(of=of, count=None if of in hidden else count)

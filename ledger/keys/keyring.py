@@ -40,7 +40,9 @@ class Keyring:
         if path.exists():
             self.reload()
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True)
+            _flush(path.parent.parent)
         # Two that start at once must not each make one.
         with self.alone():
             if not path.exists():
@@ -141,12 +143,9 @@ class Keyring:
             os.link(self.path, old)
         fresh.replace(self.path)
         self._read_state = self._state()
+        # Before the old one is wiped: a power cut must not leave its name on zeros.
+        _flush(self.path.parent)
         self._wipe_old()
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
     @property
     def _old(self) -> Path:
@@ -162,6 +161,15 @@ class Keyring:
                 file.flush()
                 os.fsync(file.fileno())
         self._old.unlink()
+
+
+def _flush(folder: Path) -> None:
+    """See to it that names in a folder are kept."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _put(path: Path, content: bytes) -> None:

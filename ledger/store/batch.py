@@ -16,6 +16,8 @@ IDENTIFIER = IdentifierAsserted.DESCRIPTOR.name
 ERASED = PersonalFieldsErased.DESCRIPTOR.name
 HELD = LegalHoldPlaced.DESCRIPTOR.name
 
+Condition = DCBAppendCondition
+
 
 @dataclass
 class LedgerEvent(DCBEvent):
@@ -69,6 +71,11 @@ class ConditionFailedError(IntegrityError):
     def __init__(self, indexes: list[int]) -> None:
         super().__init__(f"events match the conditions {indexes}")
         self.indexes = indexes
+
+
+def after(condition: Condition, position: int) -> Condition:
+    """The same condition on what comes after a position."""
+    return Condition(condition.fail_if_events_match, position)
 
 
 def condition_of(precondition: Precondition) -> DCBAppendCondition:

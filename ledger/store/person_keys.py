@@ -142,8 +142,10 @@ class PersonKeys:
         with self.keyring.alone():
             with self._database.reading.connect() as connection:
                 there = {row.person: row.wrapped for row in self._rows(connection, wanted)}
-            if not all(one in there and there[one] is None for one in wanted):
-                self._wrap_anew(wanted)
+            is_done = all(one in there and there[one] is None for one in wanted)
+            # A key is gone when what wrapped it is forgotten, too.
+            if not is_done or not self.keyring.is_settled:
+                self._wrap_anew([] if is_done else wanted)
         self._erase_known(wanted)
 
     def settle(self) -> None:

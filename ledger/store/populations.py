@@ -32,6 +32,8 @@ RETRY_S = 0.5
 _KNOWN_FROM = list(period.c).index(period.c.known_from)
 
 Revised = tuple[str, Belief]
+People = dict[str, frozenset[str]]
+"""By subject id, whom the record tells of."""
 Progress = Callable[[int, int], None]
 Answer = TypeVar("Answer")
 
@@ -193,13 +195,13 @@ class Populations:
         # every size: the texts about both are gone.
         remade = beside(self._log, erased, up_to)
         touched |= remade
-        revised: list[tuple[Generation, list[str], list[Revised], list[Revised]]] = []
-        people: dict[str, frozenset[str]] = {}
+        revised: list[tuple[Generation, People, list[str], list[Revised], list[Revised]]] = []
         for kind, tables in self._by_subject(of).items():
             ids = [name.partition(":")[2] for name in touched if name.startswith(f"{kind}:")]
             found = records(self._log, kind, ids, up_to)
             anew = {one for one, record in found.items() if remade and remade & record.names}
-            people |= {one: told_of(record) for one, record in found.items()}
+            # By kind: a number may be given the id of a person.
+            people = {one: told_of(record) for one, record in found.items()}
             for one in tables:
                 believed = self.periods.believed(one, list(found))
                 closed: list[Revised] = []
@@ -210,9 +212,9 @@ class Populations:
                     gone, come = revise(self._projections[one.projection], record, since, known)
                     closed += ((subject_id, belief) for belief in gone)
                     added += ((subject_id, belief) for belief in come)
-                revised.append((one, sorted(anew), closed, added))
+                revised.append((one, people, sorted(anew), closed, added))
         with self._database.writing() as connection:
-            for one, anew_ids, closed, added in revised:
+            for one, people, anew_ids, closed, added in revised:
                 if self.generations.advance(connection, one, up_to):
                     self.periods.remove(connection, one, anew_ids)
                     self.periods.close(connection, one, closed)

@@ -128,6 +128,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The access log cannot be written, so nothing is answered. Try again; the operator is told."""
     ERROR_REASON_NOT_RETRACTABLE: _ErrorReason.ValueType  # 45
     """An event of this kind cannot be retracted."""
+    ERROR_REASON_NOT_ERASABLE: _ErrorReason.ValueType  # 47
+    """Entries of before the format was fixed hold personal fields of this person in plain: nothing that is
+    destroyed would erase them. See docs/entry.md.
+    """
     ERROR_REASON_REQUEST_TOO_SLOW: _ErrorReason.ValueType  # 46
     """A request took too long to arrive."""
 
@@ -238,6 +242,10 @@ ERROR_REASON_ACCESS_LOG_UNAVAILABLE: ErrorReason.ValueType  # 44
 """The access log cannot be written, so nothing is answered. Try again; the operator is told."""
 ERROR_REASON_NOT_RETRACTABLE: ErrorReason.ValueType  # 45
 """An event of this kind cannot be retracted."""
+ERROR_REASON_NOT_ERASABLE: ErrorReason.ValueType  # 47
+"""Entries of before the format was fixed hold personal fields of this person in plain: nothing that is
+destroyed would erase them. See docs/entry.md.
+"""
 ERROR_REASON_REQUEST_TOO_SLOW: ErrorReason.ValueType  # 46
 """A request took too long to arrive."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -1,0 +1,160 @@
+"""Whose record is a caller's to look up: whom her agency holds, or held, and their relatives.
+
+Judged as of now, by all that is known now. Of one person by folding what the log says of her; of
+everybody, for lists, by the tables.
+"""
+
+from collections.abc import Callable, Collection
+
+from ledger.access.caller import Caller
+from ledger.access.policy import Rule, Sees
+from ledger.store.log import Log
+from ledger.store.populations import Populations
+from ledger.store.records import PERSON, Read, of_all, read_linked
+from ledger.v1.event_pb2 import Entry
+from projections import custody, family
+from projections.custody_view import HELD, IN_TRANSFER, by_agency
+from projections.history import facts
+from projections.subjects import people_of
+
+REMOVES_MAX = 3
+"""So many links lie at most between somebody whom an agency holds and a relative it may look up."""
+WAIT_S = 5.0
+UNDONE = (family.RETRACTED, family.DISPROVED)
+"""Links that reach nobody: they were taken back, or found to be wrong."""
+
+
+class Reach:
+    """Whom one caller's agency looks after, and answers for."""
+
+    def __init__(
+        self,
+        caller: Caller,
+        rule: Rule,
+        log: Log,
+        populations: Populations,
+        clock: Callable[[], int],
+    ) -> None:
+        self._caller = caller
+        self._rule = rule
+        self._log = log
+        self._populations = populations
+        self._now_us = clock
+        self._among: frozenset[str] | None = None
+        self._near: dict[str, bool] = {}
+
+    def looks_after(self, person_id: str) -> bool:
+        """Whether the caller's agency holds a person now, or a relative of hers.
+
+        Whatever is confidential of a mother, who holds her child must be able to find her.
+        """
+        if person_id not in self._near:
+            self._near[person_id] = self._is_related({person_id}, is_own=self._is_held)
+        return self._near[person_id]
+
+    def listed(self) -> frozenset[str] | None:
+        """Whom lists may show: those of the caller's agency and cases. None: everybody."""
+        sees = self._rule.sees
+        if sees == Sees.EVERYONE:
+            return None
+        if self._among is None:
+            found: set[str] = set()
+            if sees == Sees.OWN_RECORDS:
+                found |= self._held(ever=True)
+            elif sees != Sees.NO_ONE:
+                found |= self._held(ever=False)
+            if sees == Sees.ASSIGNED_CASES:
+                found |= self._assigned() & self._held(ever=True)
+            self._among = frozenset(found)
+        return self._among
+
+    def _held(self, *, ever: bool) -> set[str]:
+        """Whom the caller's agency holds, or ever held, by the tables."""
+        periods, size = self._populations.periods, self._log.entries.size()
+        wanted, now = [by_agency(self._caller.agency)], self._now_us()
+        if ever:
+            return set(
+                self._populations.ask(
+                    custody.custody.name,
+                    size,
+                    WAIT_S,
+                    lambda live: periods.ever(live, wanted, size),
+                )
+            )
+        rows = self._populations.ask(
+            custody.custody.name, size, WAIT_S, lambda live: periods.all(live, wanted, now, size)
+        )
+        return {one for one, _ in rows}
+
+    def _assigned(self) -> set[str]:
+        """Whom the cases that are assigned to the caller, and led by her agency, name."""
+        cases = [f"case:{one}" for one in self._caller.case_ids]
+        about = self._log.entries.about(cases, self._log.entries.size())
+        opened = [
+            entry.event
+            for stored in about.values()
+            for entry in (Entry.FromString(one.data) for one in stored)
+            if entry.event.reunification_case_opened.agency == self._caller.agency
+        ]
+        return {one for event in opened for one in people_of(event)}
+
+    def reaches(self, person_ids: Collection[str]) -> bool:
+        """Whether a person is the caller's to look up, by what the log says now; not by tables."""
+        sees = self._rule.sees
+        if sees in (Sees.EVERYONE, Sees.NO_ONE):
+            return sees == Sees.EVERYONE
+        assigned = self._assigned() if sees == Sees.ASSIGNED_CASES else set()
+
+        def is_own(one: str, read: Read) -> bool:
+            answers_for = sees == Sees.OWN_RECORDS or one in assigned
+            return self._was_held(one, read) if answers_for else self._is_held(one, read)
+
+        return self._is_related(set(person_ids), is_own=is_own)
+
+    def _is_related(self, person_ids: set[str], *, is_own: Callable[[str, Read], bool]) -> bool:
+        """Whether a person, or a relative of hers, is one of the caller's own."""
+        size = self._log.entries.size()
+        met, nearest = set(person_ids), sorted(person_ids)
+        for _ in range(REMOVES_MAX + 1):
+            read = read_linked(self._log, PERSON, nearest, size)
+            if any(is_own(one, read) for one in read):
+                return True
+            linked = {other for one in read for other in self._linked(one, read)}
+            nearest = sorted(linked - met)
+            met |= linked
+            if not nearest:
+                return False
+        return False
+
+    def _linked(self, person_id: str, read: Read) -> set[str]:
+        """The relatives of a person, by links that stand.
+
+        Nobody comes within an agency's reach by its own word alone: a link that no other agency
+        asserts counts where the agency has held whom it links.
+        """
+        view = family.family.fold(person_id, facts(of_all(person_id, read), person_id))
+        standing = [one for one in view.links if view.status(one) not in UNDONE]
+        others = {one.relative_id for one in standing if one.asserted_by != self._caller.agency}
+        own = {one.relative_id for one in standing} - others
+        # Seen from the one of the two whom the agency never had, the other is no way in.
+        return others | (own if self._was_held(person_id, read) else set())
+
+    def _was_held(self, person_id: str, read: Read) -> bool:
+        """Whether the caller's agency holds a person, is to receive her, or ever held her."""
+        known = facts(of_all(person_id, read), person_id)
+        agency = self._caller.agency
+        return self._is_held(person_id, read) or any(
+            agency in {one.view.agency, *(other for other, _ in one.view.claims)}
+            for one in custody.custody.periods(person_id, known)
+            if one.view.status in (HELD, IN_TRANSFER)
+        )
+
+    def _is_held(self, person_id: str, read: Read) -> bool:
+        """Whether the caller's agency holds a person, or is to receive her."""
+        agency = self._caller.agency
+        known = facts(of_all(person_id, read), person_id)
+        now = custody.custody.fold(person_id, known, self._now_us())
+        if now.status not in (HELD, IN_TRANSFER):
+            return now.referred_to == agency
+        claiming = {one for one, _ in now.claims}
+        return agency in {now.agency, now.bound_for, now.referred_to, *claiming}
