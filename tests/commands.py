@@ -36,7 +36,7 @@ def ledger(
         env=environment(),
         cwd=cwd,
         input=given,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 
