@@ -16,8 +16,6 @@ from projections.subjects import body_of, people_of
 _PERSON = "person:"
 # What is recorded counts from then on, though a clock that is ahead says that it begins later.
 EVER_US = 2**62
-# Whoever sends one of these must be one for whom the person is there.
-_OF_SOMEBODY_SEEN = ("confidentiality_declared", "record_sealed", "personal_fields_erased")
 _OF_RECORDS = ("persons_linked_as_same", "persons_unlinked")
 
 
@@ -34,7 +32,7 @@ def require_theirs(
     for index, (event, approved) in enumerate(zip(events, approvals, strict=True)):
         fact = str(event.WhichOneof("fact"))
         agencies = {one.agency for one in approved}
-        if fact in _OF_SOMEBODY_SEEN and not _is_theirs(ledger, body_of(event).person_id):
+        if not _is_known_to(ledger, event, agencies):
             raise _refusal(
                 ErrorReason.ERROR_REASON_SUBJECT_NOT_FOUND,
                 f"events[{index}].{fact}.person_id",
@@ -58,11 +56,23 @@ def require_theirs(
             )
 
 
-def _is_theirs(ledger: Ledger, person_id: str) -> bool:
-    """Whether a person is there for the caller, or her record was sealed by the caller's agency."""
-    found = ledger.guards.of([person_id], EVER_US)
-    mine = {one.sealed_by for one in found.values()} == {ledger.sight.caller.agency}
-    return mine or ledger.sight.sees(person_id)
+def _is_known_to(ledger: Ledger, event: Event, agencies: set[str]) -> bool:
+    """Whether who seals a record sees it, and one of those who erase it recorded some of it."""
+    fact = event.WhichOneof("fact")
+    if fact == "record_sealed":
+        person_id = event.record_sealed.person_id
+        found = ledger.guards.of([person_id], EVER_US)
+        mine = {one.sealed_by for one in found.values()} == {ledger.sight.caller.agency}
+        return mine or ledger.sight.sees(person_id)
+    if fact != "personal_fields_erased":
+        return True
+    erased = [f"{_PERSON}{event.personal_fields_erased.person_id}"]
+    about = ledger.log.entries.about(erased, ledger.log.entries.size())
+    return any(
+        Entry.FromString(one.data).event.actor.agency in agencies
+        for stored in about.values()
+        for one in stored
+    )
 
 
 def _is_undone_by(ledger: Ledger, event: Event, agencies: set[str]) -> bool:

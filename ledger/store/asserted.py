@@ -1,4 +1,4 @@
-"""Auditing what is asserted: what is sealed is what was committed to, and signed by its agency."""
+"""Auditing what is asserted: what is sealed is what was committed to, signed and approved."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,6 +9,8 @@ from ledger.store.entries import Stored
 from ledger.store.suspect import SuspectRow
 from ledger.store.vault import Vault
 from ledger.v1.event_pb2 import Entry
+from ledger.v1.options_pb2 import approvals
+from projections.subjects import body_of
 
 
 class Asserted:
@@ -38,6 +40,8 @@ class Asserted:
             self._erased.add(entry.event.personal_fields_erased.person_id)
         if self._vault is not None and (row.sealed or entry.commitments):
             yield from self._sealing_faults(self._vault, row, entry)
+        if _lacks_approvals(entry):
+            yield "the entry is not approved by as many as its kind needs"
         if self._writers is not None and not self._writers.has_signed(row.data, entry):
             yield "the entry is not signed by the agency that it says asserts it"
 
@@ -61,6 +65,19 @@ class Asserted:
                 yield "sealed fields are missing"
         except LedgerError:
             yield "the sealed fields are not what the entry commits to"
+
+
+def _lacks_approvals(entry: Entry) -> bool:
+    """Whether an entry names fewer people, or agencies, as approving it than it needs.
+
+    What came over loopback names none, and nothing is erased so.
+    """
+    needed = body_of(entry.event).DESCRIPTOR.GetOptions().Extensions[approvals]
+    if not entry.recorded_by and not entry.event.HasField("personal_fields_erased"):
+        return False
+    people = {(one.agency, one.actor_id) for one in entry.approvals if one.actor_id}
+    agencies = {agency for agency, _ in people}
+    return bool(len(people) < needed.people or len(agencies) < needed.agencies)
 
 
 def _people(sealed: bytes | None) -> Sequence[str]:
