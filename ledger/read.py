@@ -44,7 +44,7 @@ def get_event(ledger: Ledger, request: GetEventRequest) -> GetEventResponse:
     stored, entry = find(ledger, request.event_id)
     response = GetEventResponse(
         event=RecordedEvent(position=stored.position, entry=entry),
-        entry_bytes=stored.data,
+        entry_bytes=bytes_of(stored, entry),
         stamp=ledger.stamp(ledger.log.entries.size()),
     )
     if stored.sealed and has_personal_fields(entry.event):
@@ -59,6 +59,15 @@ def find(ledger: Ledger, event_id: str) -> tuple[Stored, Entry]:
         if (entry := ledger.sight.entry(stored)) is not None:
             return stored, entry
     raise event_not_found()
+
+
+def bytes_of(stored: Stored, entry: Entry) -> bytes:
+    """The bytes of an entry that the caller sees as `entry`.
+
+    Empty where they hold in plain, as before the format was fixed, what is not shown to her.
+    """
+    is_plain = has_personal_fields(Entry.FromString(stored.data).event)
+    return b"" if is_plain and not has_personal_fields(entry.event) else stored.data
 
 
 def event_not_found() -> LedgerError:

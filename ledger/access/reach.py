@@ -132,9 +132,15 @@ class Reach:
         Nobody comes within an agency's reach by its own word alone: a link that no other agency
         asserts counts where the agency has held whom it links.
         """
-        view = family.family.fold(person_id, facts(of_all(person_id, read), person_id))
+        known = facts(of_all(person_id, read), person_id)
+        view = family.family.fold(person_id, known)
         standing = [one for one in view.links if view.status(one) not in UNDONE]
-        others = {one.relative_id for one in standing if one.asserted_by != self._caller.agency}
+        told_by_others = {
+            one.event.event_id
+            for one in known
+            if not one.retracted_by and one.event.actor.agency != self._caller.agency
+        }
+        others = {one.relative_id for one in standing if told_by_others & {*one.event_ids}}
         own = {one.relative_id for one in standing} - others
         # Seen from the one of the two whom the agency never had, the other is no way in.
         return others | (own if self._was_held(person_id, read) else set())
