@@ -4,7 +4,7 @@ from uuid import UUID
 
 from ledger.errors import out_of_range
 from ledger.ledger import Ledger
-from ledger.read import event_not_found
+from ledger.read import bytes_of, event_not_found
 from ledger.store.entries import Stored
 from ledger.store.log import Log
 from ledger.v1.audit_service_pb2 import (
@@ -39,13 +39,14 @@ def get_inclusion_proof(
     else:
         _size(log, "position", request.position)
         stored = log.entries.at(request.position)
-    if stored is None or not _may_see(ledger, log, stored):
+    shown = _shown(ledger, log, stored) if stored else None
+    if stored is None or shown is None:
         raise event_not_found()
     if stored.position > size:
         raise out_of_range("size", f"the entry is at position {stored.position}", size)
     return GetInclusionProofResponse(
         position=stored.position,
-        entry_bytes=stored.data,
+        entry_bytes=shown,
         inclusion_path=log.tree.inclusion_path(stored.position - 1, size),
         checkpoint=checkpoint(log, size),
     )
@@ -79,12 +80,14 @@ def _log(ledger: Ledger, name: LogName.ValueType) -> Log:
     return ledger.accesses if name == LogName.LOG_NAME_ACCESS else ledger.log
 
 
-def _may_see(ledger: Ledger, log: Log, stored: Stored) -> bool:
-    """Whether the caller may see the bytes of an entry; of an access, as an auditor alone."""
+def _shown(ledger: Ledger, log: Log, stored: Stored) -> bytes | None:
+    """The bytes of an entry as the caller may see them, of an access as an auditor; None: not."""
     if log is ledger.log:
-        return ledger.sight.entry(stored) is not None
+        entry = ledger.sight.entry(stored)
+        return None if entry is None else bytes_of(stored, entry)
     caller = ledger.sight.caller
-    return not caller.is_identified or caller.role == Role.ROLE_AUDITOR
+    is_theirs = not caller.is_identified or caller.role == Role.ROLE_AUDITOR
+    return stored.data if is_theirs else None
 
 
 def _size(log: Log, field: str, wanted: int | None) -> int:

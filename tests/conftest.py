@@ -29,6 +29,18 @@ STORES = ["sqlite", *list(VERSIONS)[:1]]
 on_every_store = pytest.mark.parametrize("database_url", ["sqlite", *VERSIONS], indirect=True)
 
 
+# What these prepare takes a minute or more: on each store, one worker does it.
+PREPARED_ONCE = ("test_real_lists.py", "test_erasure.py", "test_import.py", "test_access.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together, for the distribution over workers, what shares an expensive beginning."""
+    for item in items:
+        if item.path.name in PREPARED_ONCE:
+            store = next((one for one in STORES if f"[{one}" in item.name), "")
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{store}"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def keys_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where the keys of databases are that have no folder of their own."""

@@ -446,7 +446,7 @@ def status_of(caller: Caller, name: str) -> str:
 
 
 def test_whoever_holds_a_child_finds_her_relatives_wherever_they_are(guarded: Guarded) -> None:
-    link = related("r child", "r mother", event_id=id_of("r link"))
+    link = related("r child", "r mother", "CBP", event_id=id_of("r link"))
     guarded.tell(
         *held("r child", "ORR"), *held("r mother", "ICE"), *held("r stranger", "ICE"), link
     )

@@ -220,7 +220,7 @@ def test_every_answer_under_load_was_noted_before_it_left(on_each_store: Guarded
     for one in entries(guarded):
         kept[one.entry.access.actor_id].append(one)
     for actor_id, some in told.items():
-        assert len(kept[actor_id]) == len(some) > 2
+        assert len(kept[actor_id]) == len(some) > 0
         for recorded, one in zip(kept[actor_id], some, strict=True):
             assert is_of(guarded, recorded, one), (actor_id, one.method, recorded)
     reasons = {one.reason for some in told.values() for one in some}

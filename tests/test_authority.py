@@ -74,7 +74,7 @@ def test_each_caller_has_her_own_key_and_id(made: Path, name: str) -> None:
     key = load_pem_private_key((folder / "client.key").read_bytes(), None)
     assert key.public_key() == found.whole.public_key()
     assert (folder / "authorities.pem").read_bytes() == (made / "ca.pem").read_bytes()
-    Identities(made / "server").current().require(found, us_of(NOW))
+    Identities(made / "server").current().require(found, us_of(datetime.now(UTC)))
 
 
 def test_the_roles_of_the_words_each_have_a_caller(made: Path) -> None:
@@ -96,7 +96,7 @@ def test_the_server_is_known_by_its_id_and_at_this_machine_only(made: Path) -> N
     assert list(usage) == [ExtendedKeyUsageOID.SERVER_AUTH]
     own.verify_directly_issued_by(x509.load_pem_x509_certificate((made / "ca.pem").read_bytes()))
     assert timedelta(days=7) <= own.not_valid_after_utc - own.not_valid_before_utc
-    assert own.not_valid_after_utc - NOW < timedelta(days=7, minutes=1)
+    assert own.not_valid_after_utc - datetime.now(UTC) < timedelta(days=7, minutes=1)
 
 
 def test_another_program_finds_the_certificates_good(made: Path) -> None:

@@ -35,7 +35,13 @@ DOMAIN = "custody.example"
 CBP = f"spiffe://{DOMAIN}/agency/CBP"
 AGENT = f"{CBP}/role/field-agent"
 NOW = datetime.now(UTC)
-NOW_US = us_of(NOW)
+
+
+def now_us() -> int:
+    """When a test runs: the authority may have been made long after the tests were read."""
+    return us_of(datetime.now(UTC))
+
+
 SECOND_US, DAY = 1_000_000, timedelta(days=1)
 
 
@@ -228,7 +234,7 @@ def test_nobody_is_let_in_as_another_by_a_certificate_with_a_changed_bit(made: P
     body = base64.encodebytes(bytes(der))
     try:
         found = read(b"-----BEGIN CERTIFICATE-----\n" + body + b"-----END CERTIFICATE-----\n")
-        Identities(made / "server").current().require(found, NOW_US)
+        Identities(made / "server").current().require(found, now_us())
     except LedgerError as error:
         assert error.name == "UNIDENTIFIED"  # noqa: PT017
     else:
@@ -277,15 +283,15 @@ def test_a_certificate_is_good_from_its_first_to_its_last_moment(made: Path) -> 
     """Both ends of the validity are within it, as RFC 5280 has it."""
     known, found = Identities(made / "server").current(), read(pem_of(made))
 
-    for now_us in (found.not_before_us, NOW_US, found.not_after_us):
-        known.require(found, now_us)
+    for at_us in (found.not_before_us, now_us(), found.not_after_us):
+        known.require(found, at_us)
     refused(known.require, found, found.not_before_us - 1)
     refused(known.require, found, found.not_after_us + 1)
 
 
 @pytest.mark.parametrize("name", CLIENTS)
 def test_every_caller_of_the_authority_is_let_in(made: Path, name: str) -> None:
-    Identities(made / "server").current().require(read(pem_of(made, name)), NOW_US)
+    Identities(made / "server").current().require(read(pem_of(made, name)), now_us())
 
 
 def strangers(made: Path, tmp_path: Path) -> dict[str, Certificate]:
@@ -321,7 +327,7 @@ def test_whom_no_present_authority_let_in_for_now_is_refused_and_learns_nothing(
     for name, stranger in strangers(made, tmp_path).items():
         # The second time as well: refusals are not taken for what was seen before.
         for _ in range(2):
-            said = refused(known.require, stranger, NOW_US)
+            said = refused(known.require, stranger, now_us())
             assert said == "the certificate is not accepted", name
 
 
@@ -378,17 +384,17 @@ def test_who_is_revoked_is_out_within_a_second(made: Path, folder: Path) -> None
     watched = Watched(folder)
     agent, supervisor = read(pem_of(made)), read(pem_of(made, "cbp-agency-supervisor"))
     for one in (agent, supervisor):
-        watched.now().require(one, NOW_US)
+        watched.now().require(one, now_us())
 
     watched.write("revoked.txt", f"# left on Friday\n00{agent.serial:x} # hers\n")
 
-    refused(watched.now().require, agent, NOW_US)
-    watched.now().require(supervisor, NOW_US)
+    refused(watched.now().require, agent, now_us())
+    watched.now().require(supervisor, now_us())
     watched.write("revoked.txt", f"\n  {supervisor.spiffe_id}  \n")
-    refused(watched.now().require, supervisor, NOW_US)
-    watched.now().require(agent, NOW_US)
+    refused(watched.now().require, supervisor, now_us())
+    watched.now().require(agent, now_us())
     watched.write("revoked.txt", f"{CBP}\n")  # that id, and not those below it
-    watched.now().require(supervisor, NOW_US)
+    watched.now().require(supervisor, now_us())
 
 
 def test_the_files_are_looked_at_once_a_second(folder: Path) -> None:
@@ -409,16 +415,16 @@ def test_authorities_change_while_serving(made: Path, folder: Path, tmp_path: Pa
     before, after = read(pem_of(made)), read(pem_of(tmp_path / "new"))
     old, new = ((one / "ca.pem").read_text() for one in (made, tmp_path / "new"))
     watched = Watched(folder)
-    watched.now().require(before, NOW_US)
-    refused(watched.now().require, after, NOW_US)
+    watched.now().require(before, now_us())
+    refused(watched.now().require, after, now_us())
 
     watched.write("authorities.pem", old + new)
     for one in (before, after):
-        watched.now().require(one, NOW_US)
+        watched.now().require(one, now_us())
 
     watched.write("authorities.pem", new)
-    refused(watched.now().require, before, NOW_US)
-    watched.now().require(after, NOW_US)
+    refused(watched.now().require, before, now_us())
+    watched.now().require(after, now_us())
     assert watched.now().authorities == new.encode()
 
 

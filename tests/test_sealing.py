@@ -108,8 +108,11 @@ def test_the_personal_fields_of_every_kind_of_event_come_back_and_are_nowhere_in
     finally:
         ledger.close()
     assert len(values) > 40
+    # In the journal of a database server stands what others do there, and in a file of its own words
+    # this code of a list.
+    looked_for = values if database_url.startswith("sqlite") else values - {b"OTHER"}
     for path, content in files_of(database_url).items():
-        assert not found_in(content, values), path
+        assert not found_in(content, looked_for), path
 
 
 def test_what_was_taken_out_comes_back_to_the_same_place() -> None:
@@ -403,8 +406,9 @@ def test_a_ledger_does_not_start_with_the_keys_of_another(opened: Opened, tmp_pa
     with pytest.raises(StartupError, match="does not have the keys of this database"):
         Ledger(opened.url, keys=strange)
     missing = tmp_path / "missing.keys"
-    with pytest.raises(StartupError, match="does not have the keys of this database"):
+    with pytest.raises(StartupError, match="is missing"):
         Ledger(opened.url, keys=missing)
+    assert not missing.exists()
     # An auditor without keys looks at everything else.
     examined = examine(opened.url, projections.load(), keys=tmp_path / "none.keys")
     assert not examined.has_keys

@@ -312,7 +312,9 @@ class GetEventResponse(_message.Message):
     STAMP_FIELD_NUMBER: _builtins.int
     OPENINGS_FIELD_NUMBER: _builtins.int
     entry_bytes: _builtins.bytes
-    """The bytes of its entry as they were hashed."""
+    """The bytes of its entry as they were hashed; empty where they hold what the caller may not see, as
+    those of before format 1 may.
+    """
     @_builtins.property
     def event(self) -> _event_pb2.RecordedEvent:
         """The event and where it stands."""
