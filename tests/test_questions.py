@@ -580,7 +580,7 @@ def test_q17_moved_while_the_mother_was_at_court(): ...
     "Q-18",
     asked_by="an auditor",
     asks="Who has looked at this child's record?",
-    shows="Every answer that tells of a person, and every refusal of one, is an entry of a second log, with a tree of its own, before it leaves: who asked, what, when, and for which purpose. Here everybody asks on the machine of the ledger; over the network it is the agency of a certificate and the person of a token.",
+    shows="Every answer that tells of a person, and every refusal of what could be answered, is an entry of a second log, with a tree of its own, before it leaves: who asked, what, when, and for which purpose. Here everybody asks on the machine of the ledger; over the network it is the agency of a certificate and the person of a token.",
     rpcs=("GetPerson", "ListAccesses"),
     commands=(
         "ledger access list PERSON_ID",
