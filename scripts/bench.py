@@ -322,19 +322,18 @@ def main() -> None:
     parser.add_argument("--database", help="an empty PostgreSQL database; else new SQLite files")
     parser.add_argument("--rounds", type=int, default=5)
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="ledger-bench-") as directory:
-        os.environ.setdefault("LEDGER_KEYS", directory)
-        rounds = run(chosen.database, chosen.rounds, Path(directory))
-        random = Random(2018)  # noqa: S311
-        costs = list(guarded(lambda n: invent(random, n), chosen.rounds, Path(directory)))
     on = f"{(chosen.database or 'sqlite').split(':')[0]}, floor SQLite {sqlite3.sqlite_version}"
     system = f"{os.uname().sysname} {os.uname().release}"  # platform's would start a process
     facts = f"{os.cpu_count()} cores, Python {platform.python_version()}, {system}"
     table = Table(*KEYS, title=f"{on}; {facts}", box=None)
-    for line in chain(summed_up(rounds[1:]), costs):
-        values = [round(x, 4 if x < 1 else 1) if isinstance(x, float) else x for x in line]
-        print(json.dumps(dict(zip(KEYS, values, strict=True))))
-        table.add_row(*("" if x is None else str(x) for x in values))
+    with tempfile.TemporaryDirectory(prefix="ledger-bench-") as directory:
+        os.environ.setdefault("LEDGER_KEYS", directory)
+        rounds = run(chosen.database, chosen.rounds, Path(directory))
+        costs = guarded(lambda n: invent(Random(n), n), chosen.rounds, Path(directory))  # noqa: S311
+        for line in chain(summed_up(rounds[1:]), costs):
+            values = [round(x, 4 if x < 1 else 1) if isinstance(x, float) else x for x in line]
+            print(json.dumps(dict(zip(KEYS, values, strict=True))), flush=True)
+            table.add_row(*("" if x is None else str(x) for x in values))
     console.print(table, width=110, crop=False)
 
 

@@ -5,14 +5,17 @@ in turn with it: `ratio` 0.8 says that a fifth of the rate goes to it.
 """
 
 import gc
+import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from operator import truediv
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+import structlog
 
 from ledger.access.caller import Caller
 from ledger.accesses import note
@@ -41,6 +44,8 @@ def guarded(
     invent: Callable[[int], list[Event]], rounds: int, here: Path
 ) -> Iterator[tuple[Any, ...]]:
     """A line for each cost, as scripts/bench.py prints them. `invent` gives the n-th family."""
+    # A line for each call would be in the way, and cost both sides the same.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     authority.make(here / "trial")
     with ExitStack() as stack:
         ledgers = [Ledger(f"sqlite:///{here}/{name}.db") for name in ("open", "closed", "bare")]
@@ -64,7 +69,7 @@ def guarded(
             for name in ("gao-auditor", "oig-investigator")
         )
         pairs = list(_pairs(plain, bare, inside, auditor, investigator, invent))
-        turns = [[_rates(pair) for pair in pairs] for _ in range(rounds + 1)][1:]
+        turns = [[_rates(pair, ledgers) for pair in pairs] for _ in range(rounds + 1)][1:]
     for index, (figure, unit, *_) in enumerate(pairs):
         ours, floors = zip(*(turn[index] for turn in turns), strict=True)
         ratio = median(map(truediv, ours, floors))
@@ -146,12 +151,14 @@ def _pairs(
     )
 
 
-def _rates(pair: Pair) -> tuple[float, float]:
+def _rates(pair: Pair, ledgers: Sequence[Ledger]) -> tuple[float, float]:
     """(guarded, without): how many a second."""
     _, _, number, ours, floor = pair
     times = CALLS if number == 1 else BATCHES
     found = []
     for work in (ours, floor):
+        for one in ledgers:
+            one.populations.catch_up()
         gc.collect()
         began = time.perf_counter()
         for _ in range(times):
