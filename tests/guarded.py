@@ -58,11 +58,18 @@ class Caller:
         Raises LedgerError where it is refused.
         """
         service, _, name = method.partition("/")
-        try:
-            answer = getattr(getattr(self.client, STUBS[service]), name)(request, timeout=timeout)
-            return answer if isinstance(answer, Message) else list(answer)
-        except grpc.RpcError as error:
-            raise received(error) from None
+        call = getattr(getattr(self.client, STUBS[service]), name)
+        until = time.monotonic() + 20
+        while True:
+            try:
+                answer = call(request, timeout=timeout)
+                return answer if isinstance(answer, Message) else list(answer)
+            except grpc.RpcError as error:
+                refusal = received(error)
+            # Whoever has ended a stream has it a moment longer, until the server looks again.
+            if refusal.name != "WATCHERS_EXHAUSTED" or time.monotonic() > until:
+                raise refusal from None
+            time.sleep(0.2)
 
     def watch(self, request: WatchEventsRequest) -> list[WatchEventsResponse]:
         """What a watcher learns until she has caught up."""
