@@ -15,8 +15,7 @@ from ledger.store.vault import Closed
 from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.event_pb2 import Approval, Entry
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest, SignedEvent
-
-_PERSON = "person:"
+from projections.subjects import people_among
 
 
 def closed(
@@ -32,7 +31,7 @@ def closed(
     """
     event, caller = request.events[index], ledger.sight.caller
     signed = request.signatures[index] if request.signatures else SignedEvent()
-    people = [one.removeprefix(_PERSON) for one in subjects if one.startswith(_PERSON)]
+    people = people_among(subjects)
     entry = Entry(event=event, format=FORMAT, approvals=approvals, recorded_by=caller.spiffe_id)
     try:
         # An event that names nobody has no key to seal under, and tells of nobody.

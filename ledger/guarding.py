@@ -11,7 +11,7 @@ from ledger.store.erasure import beside
 from ledger.store.person_keys import person_erased
 from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.event_pb2 import Approval, Entry, Event
-from projections.subjects import body_of, people_of
+from projections.subjects import body_of, people_among, people_of
 
 _PERSON = "person:"
 # What is recorded counts from then on, though a clock that is ahead says that it begins later.
@@ -112,7 +112,7 @@ def require_erasable(ledger: Ledger, events: Sequence[Event]) -> None:
     there = recorded_ids(ledger, events)
     wanted = set(erased_by(one for one in events if id_of(one) not in there))
     names = beside(ledger.log, sorted(wanted), ledger.log.entries.size())
-    people = {one.removeprefix(_PERSON) for one in names if one.startswith(_PERSON)}
+    people = set(people_among(names))
     held = {
         one
         for at_us in (ledger.clock(), EVER_US)

@@ -1,6 +1,6 @@
 """Whom an event is about, read off the options that the words carry about themselves."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -64,7 +64,11 @@ def people_of(event: Event) -> list[str]:
     """The ids of the persons whom an event names, each once; of no kind we know: nobody."""
     if event.WhichOneof("fact") is None:
         return []
-    names = subjects_of(event)
+    return people_among(subjects_of(event))
+
+
+def people_among(names: Iterable[str]) -> list[str]:
+    """The ids of the persons among subjects."""
     return [one.removeprefix(_PERSON) for one in names if one.startswith(_PERSON)]
 
 
