@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
 from uuid import UUID
 
 from ledger import merkle
@@ -10,7 +11,7 @@ from ledger.access.approval import approvals_of, speaking_faults
 from ledger.caused import causes
 from ledger.closing import closed
 from ledger.corrections import subjects_about
-from ledger.entry import faults, filter_faults
+from ledger.entry import faults, filter_faults, kind_of
 from ledger.errors import LedgerError, Violation, refuse
 from ledger.guarding import erased_by, require_erasable, require_kept, require_theirs
 from ledger.ledger import Ledger
@@ -23,14 +24,17 @@ from ledger.store.batch import (
     ConditionFailedError,
     EventIdTakenError,
     KeyOvertakenError,
+    LedgerEvent,
     after,
     condition_of,
     none_since,
     unchanged_since,
 )
 from ledger.store.entries import query_of
+from ledger.store.guards import GUARDING
 from ledger.store.reading import PAGE_MAX
 from ledger.v1.error_pb2 import ErrorReason
+from ledger.v1.event_pb2 import Approval
 from ledger.v1.ledger_service_pb2 import (
     AppendEventsRequest,
     AppendEventsResponse,
@@ -45,10 +49,15 @@ ATTEMPTS_MAX = 5
 def append_events(
     ledger: Ledger, request: AppendEventsRequest, timeout_s: float
 ) -> AppendEventsResponse:
-    """Append the events, all or none.
+    """Append the events, all or none; see `begin` and `Pending.result`."""
+    return begin(ledger, request).result(timeout_s)
 
-    Raises LedgerError: what can never make sense, a taken event id, a failed precondition, or that
-    there was no answer within `timeout_s`, when the events may still be kept.
+
+def begin(ledger: Ledger, request: AppendEventsRequest, *, findings: bool = True) -> "Pending":
+    """Check the events and hand them to the writer. Whoever begins several waits in their order.
+
+    `findings`: whether what the events cause is looked for. Raises LedgerError for what can never
+    make sense, and as `Pending.result`.
     """
     now = ledger.clock()
     found = [
@@ -68,45 +77,93 @@ def append_events(
     approvals = approvals_of(caller, request, now)
     require_theirs(ledger, request.events, approvals)
     about = subjects_about(ledger, request.events)
-    conditions = [condition_of(one) for one in request.preconditions]
-    for _ in range(ATTEMPTS_MAX):
+    pending = Pending(ledger, request, about, approvals, looks_for_findings=findings)
+    pending.submit()
+    return pending
+
+
+def reads_the_log(request: AppendEventsRequest) -> bool:
+    """Whether it depends on earlier events what becomes of these, or of later ones on these.
+
+    Such a batch is begun when those before it have their results, and waited for before the next.
+    """
+    return (
+        bool(request.strict or request.preconditions or request.approvals or request.validate_only)
+        or any(one.corrects_event_id for one in request.events)
+        or any(kind_of(one) in GUARDING for one in request.events)
+    )
+
+
+@dataclass
+class Pending:
+    """An append under way."""
+
+    ledger: Ledger
+    request: AppendEventsRequest
+    about: Sequence[Sequence[str]]
+    """By event, the subjects that it is about."""
+    approvals: Sequence[Sequence[Approval]]
+    looks_for_findings: bool
+
+    def __post_init__(self) -> None:
+        self._conditions = [condition_of(one) for one in self.request.preconditions]
+        self._findings: list[Finding] | None = None
+        self._taken: Sequence[LedgerEvent] = ()
+        self._future: Future[Appended]
+
+    def submit(self) -> None:
+        """Close the events as the log and the keys are now, and hand them to the writer."""
+        ledger, request = self.ledger, self.request
         size = ledger.log.entries.size()
         require_erasable(ledger, request.events)
-        taken = [
-            closed(ledger, request, index, about[index], approvals[index])
-            for index in range(len(request.events))
+        self._taken = taken = [
+            closed(ledger, request, index, about, approvals)
+            for index, (about, approvals) in enumerate(zip(self.about, self.approvals, strict=True))
         ]
         require_kept(ledger, taken)
-        findings = _sought(ledger, request, size)
-        _require_none(ledger, request, findings)
+        if self.looks_for_findings:
+            self._findings = _sought(ledger, request, size)
+            _require_none(ledger, request, self._findings)
         # Who asked to be stopped by findings is not overtaken by others who append about the same;
         # nor an erasure by a legal hold, nor what is sealed by the end of its key.
         guards = [unchanged_since(taken, size)] if request.strict else []
         guards += [none_since(HELD, size)] if any(one.type == ERASED for one in taken) else []
         guards += [none_since(ERASED, size)] if any(one.sealed for one in taken) else []
-        append = Append(taken, [*conditions, *guards], request.validate_only)
-        try:
-            appended = _result(ledger.writer.submit(append), timeout_s)
-        except ConditionFailedError as error:
-            ours = [index for index in error.indexes if index < len(conditions)]
-            # What only events fail that the caller may not see does not fail for her: it goes on
-            # from where they were looked at.
-            conditions = _moved_on(ledger, request, conditions, ours)
-            continue
-        except KeyOvertakenError:
-            ledger.log.vault.forget(one for event in taken for one in event.new_keys)
-            continue
-        if not request.validate_only:
-            ledger.log.vault.destroy(erased_by(request.events))
-        return AppendEventsResponse(
-            receipts=list(_receipts(ledger, request, appended)),
-            stamp=ledger.stamp(appended.size),
-            findings=findings or (),
-            findings_sought=findings is not None,
+        append = Append(taken, [*self._conditions, *guards], request.validate_only)
+        self._future = ledger.writer.submit(append)
+
+    def result(self, timeout_s: float) -> AppendEventsResponse:
+        """The receipts, once the events are kept.
+
+        Raises LedgerError: a taken event id, a failed precondition, or that there was no answer
+        within `timeout_s`, when the events may still be kept.
+        """
+        ledger, request = self.ledger, self.request
+        for attempt in range(ATTEMPTS_MAX):
+            if attempt:
+                self.submit()
+            try:
+                appended = _result(self._future, timeout_s)
+            except ConditionFailedError as error:
+                ours = [index for index in error.indexes if index < len(self._conditions)]
+                # What only events fail that the caller may not see does not fail for her: it goes
+                # on from where they were looked at.
+                self._conditions = _moved_on(ledger, request, self._conditions, ours)
+                continue
+            except KeyOvertakenError:
+                ledger.log.vault.forget(one for event in self._taken for one in event.new_keys)
+                continue
+            if not request.validate_only:
+                ledger.log.vault.destroy(erased_by(request.events))
+            return AppendEventsResponse(
+                receipts=list(_receipts(ledger, request, appended)),
+                stamp=ledger.stamp(appended.size),
+                findings=self._findings or (),
+                findings_sought=self._findings is not None,
+            )
+        raise LedgerError(
+            ErrorReason.ERROR_REASON_APPENDS_EXHAUSTED, "others append about the same persons"
         )
-    raise LedgerError(
-        ErrorReason.ERROR_REASON_APPENDS_EXHAUSTED, "others append about the same persons"
-    )
 
 
 def _sought(ledger: Ledger, request: AppendEventsRequest, size: int) -> list[Finding] | None:

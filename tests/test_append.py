@@ -1,7 +1,7 @@
 """Appending over gRPC: what is kept, what a receipt says, what sending again does."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -12,11 +12,13 @@ import grpc
 import pytest
 from conftest import STORES, ticking
 from events import event, id_of, place
+from google.type.date_pb2 import Date
 from test_bad_input import FAILED_PRECONDITION, INVALID, NOT_FOUND, refusal_of, refused
 
-from ledger.append import append_events
+from ledger.append import append_events, begin, reads_the_log
 from ledger.errors import LedgerError
 from ledger.ledger import Ledger
+from ledger.read import get_event
 from ledger.rpc.client import Client
 from ledger.rpc.server import Server
 from ledger.v1.audit_service_pb2 import (
@@ -26,7 +28,7 @@ from ledger.v1.audit_service_pb2 import (
 )
 from ledger.v1.custody_pb2 import BookedIn, Released, TransferDeparted
 from ledger.v1.event_pb2 import Actor, Event, Source
-from ledger.v1.identity_pb2 import PersonRegistered
+from ledger.v1.identity_pb2 import PersonRegistered, PersonsLinkedAsSame
 from ledger.v1.ledger_service_pb2 import (
     AppendEventsRequest,
     AppendEventsResponse,
@@ -37,6 +39,7 @@ from ledger.v1.ledger_service_pb2 import (
     Receipt,
 )
 from ledger.v1.oversight_pb2 import Retracted
+from ledger.v1.protection_pb2 import PersonalFieldsErased
 from ledger.v1.separation_pb2 import Separated
 from ledger.v1.time_pb2 import Precision, ValidTime
 
@@ -95,6 +98,47 @@ def places(receipts: Sequence[Receipt]) -> list[tuple[str, int, int, bytes]]:
         (one.event_id, one.position, one.record_time.ToMicroseconds(), one.leaf_hash)
         for one in receipts
     ]
+
+
+# Several under way.
+
+
+def test_appends_begun_one_after_the_other_are_kept_as_in_turn(
+    open_ledger: Callable[..., Ledger],
+) -> None:
+    """The same new person in each, with personal fields; one event sent twice meanwhile."""
+    person_id, ledger = str(uuid4()), open_ledger()
+    named = PersonRegistered(person_id=person_id, birth_date=Date(year=2010, month=2, day=3))
+    batches = [[event(named)], [event(named), registered()], [booked(person_id)]]
+    batches.append([batches[0][0]])
+
+    under_way = [begin(ledger, AppendEventsRequest(events=one), findings=False) for one in batches]
+    answers = [one.result(30) for one in under_way]
+
+    positions = [one.position for answer in answers[:3] for one in answer.receipts]
+    assert positions == list(range(positions[0], positions[0] + 4))
+    assert [one.already_recorded for one in answers[3].receipts] == [True]
+    assert places(answers[3].receipts) == places(answers[0].receipts)
+    assert not any(one.findings_sought for one in answers)
+    again = append_events(ledger, AppendEventsRequest(events=batches[1]), 30)
+    assert all(one.already_recorded for one in again.receipts)
+    read = get_event(ledger, GetEventRequest(event_id=batches[0][0].event_id))
+    assert read.event.entry.event == batches[0][0]
+
+
+def test_what_depends_on_earlier_events_is_known_before_it_is_begun() -> None:
+    first = registered()
+    plain = [first, booked(first.person_registered.person_id)]
+    assert not reads_the_log(AppendEventsRequest(events=plain))
+    for events, options in (
+        ([retracted(first.event_id)], {}),
+        ([registered(corrects_event_id=first.event_id)], {}),
+        ([event(PersonalFieldsErased(person_id=str(uuid4())))], {}),
+        ([event(PersonsLinkedAsSame(person_ids=[str(uuid4()), str(uuid4())]))], {}),
+        (plain, {"validate_only": True}),
+        (plain, {"preconditions": [anything("person:x")]}),
+    ):
+        assert reads_the_log(AppendEventsRequest(events=events, **options))
 
 
 # Receipts.

@@ -21,6 +21,9 @@ from projections.guard import Guard, guard
 from projections.history import facts
 from projections.subjects import body_of, people_of
 
+GUARDING = guard.kinds | {Retracted.DESCRIPTOR.name, PersonsLinkedAsSame.DESCRIPTOR.name}
+"""The kinds of event that guard a record, or say what is guarded."""
+
 
 class Guards:
     """The guards of one log. Safe to share between threads."""
@@ -33,8 +36,7 @@ class Guards:
         self._guarded_by: dict[str, str] = {}
         self._confidential: set[str] = set()
         self._same: dict[str, frozenset[str]] = {}
-        others = {Retracted.DESCRIPTOR.name, PersonsLinkedAsSame.DESCRIPTOR.name}
-        self._query = DCBQuery([DCBQueryItem(sorted(guard.kinds | others), [])])
+        self._query = DCBQuery([DCBQueryItem(sorted(GUARDING), [])])
 
     def all(self, now_us: int) -> dict[str, Guard]:
         """The guard of each person who has one, as the log is now."""
