@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from ledger.errors import LedgerError, MistakeError, StartupError
+from ledger.store.statement import Readers
 from ledger.v1.error_pb2 import ErrorReason
 
 BUSY_TIMEOUT_MS = 5_000
@@ -63,6 +64,7 @@ class Database:
             if self.is_sqlite
             else self.engine.execution_options(isolation_level="AUTOCOMMIT")
         )
+        self.readers = Readers(self.reading)
         self._assert_durable()
 
     def keys_file(self, given: Path | None) -> Path:
@@ -159,6 +161,7 @@ class Database:
 
     def close(self) -> None:
         """Give up connections and the lock."""
+        self.readers.close()
         self.engine.dispose()
         if self._lock_file:
             self._lock_file.close()

@@ -1,0 +1,144 @@
+"""Statements that are run often, on the driver's own cursor, and the connections to read with.
+
+What SQLAlchemy does around a statement (building it, a checkout, a result of its own) costs ten
+times what SQLite takes to answer one. The words are those that both databases know.
+"""
+
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+
+READERS_MAX = 40
+WAIT_S = 30.0
+TEXTS_MAX = 64
+
+Rows = list[Any]
+
+
+class Statement:
+    """SQL in which `?` stands for a value, and `(...)` for a list of them, as in `x IN (...)`."""
+
+    def __init__(self, sql: str) -> None:
+        self._sql = sql
+        self._text = lru_cache(TEXTS_MAX)(self._written)
+
+    def on(self, connection: sa.Connection, *values: Any) -> Rows:
+        """Run it on a connection, in the transaction that it is in; the rows as tuples, if any.
+
+        A list is given for a `(...)`, and has something in it. Raises the errors of SQLAlchemy.
+        """
+        lists = tuple(len(one) for one in values if isinstance(one, list))
+        text = self._text(connection.dialect.paramstyle, lists)
+        cursor = connection.connection.cursor()
+        self._tell(connection, cursor, text, values)
+        try:
+            cursor.execute(text, _flat(values) if lists else values)
+            return list(cursor.fetchall()) if cursor.description else []
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise _as_sqlalchemys(error, connection, text) from error
+        finally:
+            cursor.close()
+
+    def on_each(self, connection: sa.Connection, rows: Sequence[Sequence[Any]]) -> None:
+        """Run it once for each of some rows of values; see `on`."""
+        text = self._text(connection.dialect.paramstyle, ())
+        cursor = connection.connection.cursor()
+        self._tell(connection, cursor, text, rows)
+        try:
+            cursor.executemany(text, rows)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise _as_sqlalchemys(error, connection, text) from error
+        finally:
+            cursor.close()
+
+    @staticmethod
+    def _tell(connection: sa.Connection, cursor: Any, text: str, values: Any) -> None:
+        """Whoever listens to the statements of the engine hears of this one, too."""
+        for listener in connection.engine.dispatch.before_cursor_execute:
+            listener(connection, cursor, text, values, None, False)
+
+    def _written(self, paramstyle: str, lists: tuple[int, ...]) -> str:
+        """The text for a driver, with as many marks as the lists have values."""
+        first, *others = self._sql.split("(...)")
+        marked = (
+            f"({','.join('?' * count)}){part}" for count, part in zip(lists, others, strict=True)
+        )
+        text = "".join((first, *marked))
+        return text if paramstyle == "qmark" else text.replace("?", "%s")
+
+
+class Readers:
+    """Connections to read with, each statement for itself: what is read is never in a transaction.
+
+    They are kept open, and found dead when they are used.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        """`engine`: of connections in autocommit."""
+        self._engine = engine
+        self._idle: list[sa.Connection] = []
+        self._room = threading.Semaphore(READERS_MAX)
+
+    def ask(self, statement: Statement, *values: Any) -> Rows:
+        """The rows of a statement that only reads; see `Statement.on`."""
+        if not self._room.acquire(timeout=WAIT_S):
+            raise sa.exc.TimeoutError("every connection is in use")
+        try:
+            connection = self._take()
+            try:
+                rows = statement.on(connection, *values)
+            except sa.exc.DBAPIError as error:
+                _let_go(connection)
+                if not error.connection_invalidated:
+                    raise
+                # The others were opened to the same server.
+                self.close()
+                connection = self._open()
+                rows = statement.on(connection, *values)
+            self._idle.append(connection)
+            return rows
+        finally:
+            self._room.release()
+
+    def close(self) -> None:
+        """Close the connections that nobody is using."""
+        while self._idle:
+            _let_go(self._idle.pop())
+
+    def _take(self) -> sa.Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._open()
+
+    def _open(self) -> sa.Connection:
+        connection = self._engine.connect()
+        connection.detach()  # from a pool that looks after it at each checkout
+        return connection
+
+
+def _let_go(connection: sa.Connection) -> None:
+    connection.invalidate()
+    connection.close()
+
+
+def _flat(values: Sequence[Any]) -> list[Any]:
+    return [one for some in values for one in (some if isinstance(some, list) else [some])]
+
+
+def _as_sqlalchemys(error: Any, connection: sa.Connection, text: str) -> Exception:
+    """The error of a driver as SQLAlchemy raises it; without the values, which tell of people."""
+    dialect, raw = connection.dialect, connection.connection.dbapi_connection
+    made: Exception = sa.exc.DBAPIError.instance(
+        text,
+        None,
+        error,
+        dialect.loaded_dbapi.Error,
+        hide_parameters=True,
+        connection_invalidated=dialect.is_disconnect(error, raw, None),
+        dialect=dialect,
+    )
+    return made
