@@ -35,6 +35,15 @@ def _fields(message: Descriptor) -> tuple[tuple[FieldDescriptor, str], ...]:
     return tuple(found)
 
 
+@cache
+def _steps(message: Descriptor) -> tuple[tuple[str, str, bool], ...]:
+    """(field, what its subjects begin with, whether it is repeated); "": named deeper down."""
+    return tuple(
+        (field.name, f"{kind}:" if kind else "", bool(field.is_repeated))
+        for field, kind in _fields(message)
+    )
+
+
 def named(message: Message, path: str = "") -> Iterator[tuple[str, str]]:
     """(field path, subject) for each subject that a message names, such as "person:4b9f…"."""
     for field, kind in _fields(message.DESCRIPTOR):
@@ -57,7 +66,24 @@ def subjects_of(event: Event) -> list[str]:
 
     A retraction names nobody by itself: it is about whom the retracted event is about.
     """
-    return list(dict.fromkeys(name for _, name in named(body_of(event))))
+    found: list[str] = []
+    _collect(body_of(event), found)
+    return list(dict.fromkeys(found))
+
+
+def _collect(message: Message, found: list[str]) -> None:
+    """What `named` finds, without the paths: three times as fast, and asked of every event."""
+    for name, prefix, is_repeated in _steps(message.DESCRIPTOR):
+        if not prefix and not is_repeated and not message.HasField(name):
+            continue
+        value = getattr(message, name)
+        if not prefix:
+            for one in value if is_repeated else (value,):
+                _collect(one, found)
+        elif is_repeated:
+            found += [prefix + one for one in value[:]]
+        elif value:
+            found.append(prefix + value)
 
 
 def people_of(event: Event) -> list[str]:
