@@ -1,0 +1,1 @@
+"""Invented histories with the shape of the real lists; see `history.invent`."""
