@@ -50,12 +50,7 @@ class Limits:
             return
         rule = rules()[caller.role]
         with self._lock:
-            # A program's connections are one caller's, however many people it speaks for.
-            use = self._use(caller.spiffe_id)
-            now = self._clock()
-            most = rule.calls_per_second * BURST_S
-            use.calls = max(0.0, use.calls - (now - use.since_s) * rule.calls_per_second)
-            use.since_s = now
+            use, most = self._calls(caller), rule.calls_per_second * BURST_S
             if use.under_way >= rule.calls_at_once or use.calls + 1 > most:
                 raise _exhausted()
             use.calls += 1
@@ -65,6 +60,19 @@ class Limits:
         finally:
             with self._lock:
                 use.under_way -= 1
+
+    def pace(self, caller: Caller) -> float:
+        """Count a batch of a stream as a call; return for how many seconds it has to wait.
+
+        A stream is slowed down, not refused, and leaves half of a burst to other calls.
+        """
+        if not caller.is_identified:
+            return 0.0
+        each_s = rules()[caller.role].calls_per_second
+        with self._lock:
+            use = self._calls(caller)
+            use.calls += 1
+            return max(0.0, use.calls / each_s - BURST_S / 2)
 
     def learn(self, caller: Caller, person_ids: Iterable[str]) -> None:
         """Count persons whom an answer tells of. Raises QUOTA_EXHAUSTED before one too many.
@@ -78,6 +86,14 @@ class Limits:
             self._learn(caller.name, most, learned)
             if caller.actor_id:
                 self._learn(caller.spiffe_id, PEOPLE_OF_ONE_MAX * most, learned)
+
+    def _calls(self, caller: Caller) -> _Use:
+        """What a caller has used, without the calls that are worn off by now."""
+        # A program's connections are one caller's, however many people it speaks for.
+        use, now = self._use(caller.spiffe_id), self._clock()
+        worn_off = (now - use.since_s) * rules()[caller.role].calls_per_second
+        use.calls, use.since_s = max(0.0, use.calls - worn_off), now
+        return use
 
     def _learn(self, name: str, most: int, person_ids: Iterable[str]) -> None:
         use, now = self._use(name), self._clock()

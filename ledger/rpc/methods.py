@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 
 from ledger.accesses import list_accesses
-from ledger.append import append_events
+from ledger.append import append_events, begin
 from ledger.ask.citation import cite, verify_citation
 from ledger.ask.counts import count_separations
 from ledger.ask.handover import get_transfer
@@ -53,6 +53,10 @@ METHODS: Mapping[str, Mapping[str, Method]] = {
     "LedgerService": {
         "AppendEvents": lambda ledger, request, context: append_events(
             ledger, request, _left_s(context)
+        ),
+        # Of one batch; what becomes of it is waited for while others are begun.
+        "AppendEventBatches": lambda ledger, request, _context: begin(
+            ledger, request, findings=False
         ),
         "GetEvent": _plain(get_event),
         "ReadEvents": _plain(read_events),

@@ -17,8 +17,8 @@ VIOLATIONS_MAX = 50
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
-def trailing(error: LedgerError) -> tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]:
-    """(code, message, trailing metadata) that a call ends with."""
+def status_of(error: LedgerError) -> Status:
+    """A refusal in the words of gRPC."""
     details = [_packed(ErrorInfo(reason=error.name, domain=DOMAIN, metadata=error.metadata))]
     if error.violations:
         # Metadata has a limit, and nobody reads the fifty-first.
@@ -31,30 +31,37 @@ def trailing(error: LedgerError) -> tuple[grpc.StatusCode, str, tuple[tuple[str,
             ]
         )
         details.append(_packed(bad))
-    status = Status(code=error.status, message=str(error), details=details)
-    return _CODES[error.status], str(error), ((_DETAILS, status.SerializeToString()),)
+    return Status(code=error.status, message=str(error), details=details)
+
+
+def trailing(error: LedgerError) -> tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]:
+    """(code, message, trailing metadata) that a call ends with."""
+    return _CODES[error.status], str(error), ((_DETAILS, status_of(error).SerializeToString()),)
+
+
+def refusal_in(status: Status) -> LedgerError:
+    """The refusal that a ledger told in the words of gRPC."""
+    cause, bad = ErrorInfo(), BadRequest()
+    for detail in status.details:
+        detail.Unpack(cause)
+        detail.Unpack(bad)
+    found = LedgerError(
+        ErrorReason.Value(f"ERROR_REASON_{cause.reason}"),
+        status.message,
+        violations=[
+            Violation(one.field, one.description, one.reason) for one in bad.field_violations
+        ],
+    )
+    found.metadata = dict(cause.metadata)
+    return found
 
 
 def received(error: grpc.RpcError) -> LedgerError:
     """The refusal that a call ended with, for the caller; also one that no ledger sent."""
     metadata: Any = error.trailing_metadata() or ()
     for key, value in metadata:
-        if key != _DETAILS:
-            continue
-        status, cause, bad = Status.FromString(value), ErrorInfo(), BadRequest()
-        for detail in status.details:
-            detail.Unpack(cause)
-            detail.Unpack(bad)
-        reason = ErrorReason.Value(f"ERROR_REASON_{cause.reason}")
-        found = LedgerError(
-            reason,
-            status.message,
-            violations=[
-                Violation(one.field, one.description, one.reason) for one in bad.field_violations
-            ],
-        )
-        found.metadata = dict(cause.metadata)
-        return found
+        if key == _DETAILS:
+            return refusal_in(Status.FromString(value))
     reason = {
         # How a call ends that the server had taken when it stopped.
         grpc.StatusCode.CANCELLED: ErrorReason.ERROR_REASON_UNREACHABLE,

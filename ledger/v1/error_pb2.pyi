@@ -65,7 +65,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PROJECTION_BEHIND: _ErrorReason.ValueType  # 17
     """The tables of a population have not reached the size asked for in time. Try again."""
     ERROR_REASON_WATCHERS_EXHAUSTED: _ErrorReason.ValueType  # 18
-    """Too many watchers. Try again later, or read in pages."""
+    """Too many streams are open. Try again later; whoever watches may read in pages."""
     ERROR_REASON_APPENDS_EXHAUSTED: _ErrorReason.ValueType  # 19
     """Too many appends wait to be written. Try again later."""
     ERROR_REASON_OUTCOME_UNKNOWN: _ErrorReason.ValueType  # 20
@@ -134,6 +134,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_REQUEST_TOO_SLOW: _ErrorReason.ValueType  # 46
     """A request took too long to arrive."""
+    ERROR_REASON_CREDIT_EXCEEDED: _ErrorReason.ValueType  # 48
+    """More was sent on a stream than its credit allows. What was sent before is answered, the rest is not
+    kept. Mend the client.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused."""
@@ -179,7 +183,7 @@ ERROR_REASON_INVALID_PAGE_TOKEN: ErrorReason.ValueType  # 16
 ERROR_REASON_PROJECTION_BEHIND: ErrorReason.ValueType  # 17
 """The tables of a population have not reached the size asked for in time. Try again."""
 ERROR_REASON_WATCHERS_EXHAUSTED: ErrorReason.ValueType  # 18
-"""Too many watchers. Try again later, or read in pages."""
+"""Too many streams are open. Try again later; whoever watches may read in pages."""
 ERROR_REASON_APPENDS_EXHAUSTED: ErrorReason.ValueType  # 19
 """Too many appends wait to be written. Try again later."""
 ERROR_REASON_OUTCOME_UNKNOWN: ErrorReason.ValueType  # 20
@@ -248,4 +252,8 @@ destroyed would erase them. See docs/entry.md.
 """
 ERROR_REASON_REQUEST_TOO_SLOW: ErrorReason.ValueType  # 46
 """A request took too long to arrive."""
+ERROR_REASON_CREDIT_EXCEEDED: ErrorReason.ValueType  # 48
+"""More was sent on a stream than its credit allows. What was sent before is answered, the rest is not
+kept. Mend the client.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.rpc import status_pb2 as _status_pb2
 from google.type import date_pb2 as _date_pb2
 from ledger.v1 import basis_pb2 as _basis_pb2
 from ledger.v1 import event_pb2 as _event_pb2
@@ -278,6 +279,166 @@ class AppendEventsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AppendEventsResponse: _TypeAlias = AppendEventsResponse  # noqa: Y015
+
+@_typing.final
+class AppendEventBatchesRequest(_message.Message):
+    """A batch to append. What is for callers who wait is not in it: a dry run, inclusion paths, findings.
+    Its fields have the numbers that they have in `AppendEventsRequest`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    PRECONDITIONS_FIELD_NUMBER: _builtins.int
+    SIGNATURES_FIELD_NUMBER: _builtins.int
+    APPROVALS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]:
+        """What is asserted."""
+
+    @_builtins.property
+    def preconditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Precondition]:
+        """What must not have happened. All are checked, and all that fail are named."""
+
+    @_builtins.property
+    def signatures(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignedEvent]:
+        """The agency's signature of each event, in the order of the events; none: it does not sign."""
+
+    @_builtins.property
+    def approvals(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Statements of other people that they approve an event, signed by their agencies (JWT)."""
+
+    def __init__(
+        self,
+        *,
+        events: _abc.Iterable[_event_pb2.Event] | None = ...,
+        preconditions: _abc.Iterable[Global___Precondition] | None = ...,
+        signatures: _abc.Iterable[Global___SignedEvent] | None = ...,
+        approvals: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approvals", b"approvals", "events", b"events", "preconditions", b"preconditions", "signatures", b"signatures"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AppendEventBatchesRequest: _TypeAlias = AppendEventBatchesRequest  # noqa: Y015
+
+@_typing.final
+class AppendEventBatchesResponse(_message.Message):
+    """What became of a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
+    CREDIT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def receipt(self) -> Global___BatchReceipt:
+        """It is kept."""
+
+    @_builtins.property
+    def refusal(self) -> _status_pb2.Status:
+        """It is refused, with the details that `AppendEvents` would be refused with. Nothing of it is
+        kept.
+        """
+
+    @_builtins.property
+    def credit(self) -> Global___Credit:
+        """What may be sent now, beyond what was granted before."""
+
+    def __init__(
+        self,
+        *,
+        receipt: Global___BatchReceipt | None = ...,
+        refusal: _status_pb2.Status | None = ...,
+        credit: Global___Credit | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["credit", b"credit", "outcome", b"outcome", "receipt", b"receipt", "refusal", b"refusal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credit", b"credit", "outcome", b"outcome", "receipt", b"receipt", "refusal", b"refusal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["receipt", "refusal"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___AppendEventBatchesResponse: _TypeAlias = AppendEventBatchesResponse  # noqa: Y015
+
+@_typing.final
+class Credit(_message.Message):
+    """How much may be sent that is not answered yet. Sending more ends the call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCHES_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    batches: _builtins.int
+    """So many batches."""
+    bytes: _builtins.int
+    """So many bytes, as the batches are serialized."""
+    def __init__(
+        self,
+        *,
+        batches: _builtins.int = ...,
+        bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batches", b"batches", "bytes", b"bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Credit: _TypeAlias = Credit  # noqa: Y015
+
+@_typing.final
+class BatchReceipt(_message.Message):
+    """Proof that a batch was kept. Its new events stand one after the other, with one record time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_POSITION_FIELD_NUMBER: _builtins.int
+    RECORD_TIME_FIELD_NUMBER: _builtins.int
+    LEAF_HASHES_FIELD_NUMBER: _builtins.int
+    ALREADY_RECORDED_FIELD_NUMBER: _builtins.int
+    STAMP_FIELD_NUMBER: _builtins.int
+    FINDINGS_SOUGHT_FIELD_NUMBER: _builtins.int
+    first_position: _builtins.int
+    """The place of its first new event in the log, from 1; 0: all were there already."""
+    findings_sought: _builtins.bool
+    """Whether findings were looked for: of batches they never are. `ListFindings` has them."""
+    @_builtins.property
+    def record_time(self) -> _timestamp_pb2.Timestamp:
+        """When the ledger learned its new events; absent: all were there already."""
+
+    @_builtins.property
+    def leaf_hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """SHA-256 leaf hashes of the entries of its new events (RFC 6962, 2.1), in their order."""
+
+    @_builtins.property
+    def already_recorded(self) -> _containers.RepeatedCompositeFieldContainer[Global___Receipt]:
+        """The receipts of those that were there already, with the same content, in their order."""
+
+    @_builtins.property
+    def stamp(self) -> _basis_pb2.Stamp:
+        """The log after the append."""
+
+    def __init__(
+        self,
+        *,
+        first_position: _builtins.int = ...,
+        record_time: _timestamp_pb2.Timestamp | None = ...,
+        leaf_hashes: _abc.Iterable[_builtins.bytes] | None = ...,
+        already_recorded: _abc.Iterable[Global___Receipt] | None = ...,
+        stamp: _basis_pb2.Stamp | None = ...,
+        findings_sought: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["record_time", b"record_time", "stamp", b"stamp"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["already_recorded", b"already_recorded", "findings_sought", b"findings_sought", "first_position", b"first_position", "leaf_hashes", b"leaf_hashes", "record_time", b"record_time", "stamp", b"stamp"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchReceipt: _TypeAlias = BatchReceipt  # noqa: Y015
 
 @_typing.final
 class GetEventRequest(_message.Message):

@@ -40,6 +40,11 @@ class LedgerServiceStub:
                 request_serializer=ledger_dot_v1_dot_ledger__service__pb2.AppendEventsRequest.SerializeToString,
                 response_deserializer=ledger_dot_v1_dot_ledger__service__pb2.AppendEventsResponse.FromString,
                 _registered_method=True)
+        self.AppendEventBatches = channel.stream_stream(
+                '/ledger.v1.LedgerService/AppendEventBatches',
+                request_serializer=ledger_dot_v1_dot_ledger__service__pb2.AppendEventBatchesRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_ledger__service__pb2.AppendEventBatchesResponse.FromString,
+                _registered_method=True)
         self.GetEvent = channel.unary_unary(
                 '/ledger.v1.LedgerService/GetEvent',
                 request_serializer=ledger_dot_v1_dot_ledger__service__pb2.GetEventRequest.SerializeToString,
@@ -69,6 +74,16 @@ class LedgerServiceServicer:
     def AppendEvents(self, request, context):
         """Appends events, all or none. An event that is there already with the same content gets its
         first receipt, so that a call may be sent again until it is answered.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AppendEventBatches(self, request_iterator, context):
+        """Appends batches, each all or none as `AppendEvents` does, while those before are being written.
+        The answers come in the order of the batches; one that is refused ends nothing. The first answer
+        comes before any batch, and says how many may be under way. A call that breaks off leaves whole
+        batches or nothing: send again all that was not answered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -110,6 +125,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.AppendEvents,
                     request_deserializer=ledger_dot_v1_dot_ledger__service__pb2.AppendEventsRequest.FromString,
                     response_serializer=ledger_dot_v1_dot_ledger__service__pb2.AppendEventsResponse.SerializeToString,
+            ),
+            'AppendEventBatches': grpc.stream_stream_rpc_method_handler(
+                    servicer.AppendEventBatches,
+                    request_deserializer=ledger_dot_v1_dot_ledger__service__pb2.AppendEventBatchesRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_ledger__service__pb2.AppendEventBatchesResponse.SerializeToString,
             ),
             'GetEvent': grpc.unary_unary_rpc_method_handler(
                     servicer.GetEvent,
@@ -160,6 +180,33 @@ class LedgerService:
             '/ledger.v1.LedgerService/AppendEvents',
             ledger_dot_v1_dot_ledger__service__pb2.AppendEventsRequest.SerializeToString,
             ledger_dot_v1_dot_ledger__service__pb2.AppendEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AppendEventBatches(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/ledger.v1.LedgerService/AppendEventBatches',
+            ledger_dot_v1_dot_ledger__service__pb2.AppendEventBatchesRequest.SerializeToString,
+            ledger_dot_v1_dot_ledger__service__pb2.AppendEventBatchesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,12 @@ class LedgerServiceStub:
     """Appends events, all or none. An event that is there already with the same content gets its
     first receipt, so that a call may be sent again until it is answered.
     """
+    AppendEventBatches: _grpc.StreamStreamMultiCallable[_ledger_service_pb2.AppendEventBatchesRequest, _ledger_service_pb2.AppendEventBatchesResponse]
+    """Appends batches, each all or none as `AppendEvents` does, while those before are being written.
+    The answers come in the order of the batches; one that is refused ends nothing. The first answer
+    comes before any batch, and says how many may be under way. A call that breaks off leaves whole
+    batches or nothing: send again all that was not answered.
+    """
     GetEvent: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.GetEventRequest, _ledger_service_pb2.GetEventResponse]
     """One event by its id."""
     ReadEvents: _grpc.UnaryStreamMultiCallable[_ledger_service_pb2.ReadEventsRequest, _ledger_service_pb2.ReadEventsResponse]
@@ -56,6 +62,12 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     AppendEvents: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.AppendEventsRequest, _ledger_service_pb2.AppendEventsResponse]  # type: ignore[assignment]
     """Appends events, all or none. An event that is there already with the same content gets its
     first receipt, so that a call may be sent again until it is answered.
+    """
+    AppendEventBatches: _aio.StreamStreamMultiCallable[_ledger_service_pb2.AppendEventBatchesRequest, _ledger_service_pb2.AppendEventBatchesResponse]  # type: ignore[assignment]
+    """Appends batches, each all or none as `AppendEvents` does, while those before are being written.
+    The answers come in the order of the batches; one that is refused ends nothing. The first answer
+    comes before any batch, and says how many may be under way. A call that breaks off leaves whole
+    batches or nothing: send again all that was not answered.
     """
     GetEvent: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.GetEventRequest, _ledger_service_pb2.GetEventResponse]  # type: ignore[assignment]
     """One event by its id."""
@@ -79,6 +91,18 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_ledger_service_pb2.AppendEventsResponse, _abc.Awaitable[_ledger_service_pb2.AppendEventsResponse]]:
         """Appends events, all or none. An event that is there already with the same content gets its
         first receipt, so that a call may be sent again until it is answered.
+        """
+
+    @_abc_1.abstractmethod
+    def AppendEventBatches(
+        self,
+        request_iterator: _MaybeAsyncIterator[_ledger_service_pb2.AppendEventBatchesRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_ledger_service_pb2.AppendEventBatchesResponse], _abc.AsyncIterator[_ledger_service_pb2.AppendEventBatchesResponse]]:
+        """Appends batches, each all or none as `AppendEvents` does, while those before are being written.
+        The answers come in the order of the batches; one that is refused ends nothing. The first answer
+        comes before any batch, and says how many may be under way. A call that breaks off leaves whole
+        batches or nothing: send again all that was not answered.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,165 @@
+"""Appending batch after batch: one is decided while those before it are being written.
+
+Two threads share a stream: one begins batches as they arrive, the other tells what became of them,
+in their order. The credit of the sender bounds what is under way between them, so that whoever
+sends without waiting, or does not read the answers, costs no more than that.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from ledger.append import Pending, reads_the_log
+from ledger.errors import LedgerError
+from ledger.v1.error_pb2 import ErrorReason
+from ledger.v1.ledger_service_pb2 import (
+    AppendEventsRequest,
+    AppendEventsResponse,
+    BatchReceipt,
+    Credit,
+)
+
+# So many that the writer need not wait for the network; of the largest size, two.
+BATCHES_MAX = 8
+BYTES_MAX = 8 * 1024 * 1024
+# How long a batch may take to be written.
+WRITE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch that arrived, and what its beginning came to."""
+
+    size: int
+    """In bytes, as it arrived."""
+    began_s: float
+    """When, by the clock of time.perf_counter."""
+    begun: Pending | Exception
+    request: AppendEventsRequest | None = None
+    """None: it could not be read."""
+
+    def receipt(self) -> BatchReceipt:
+        """Its receipt, once it is kept. Raises what it is refused with."""
+        if isinstance(self.begun, Exception):
+            raise self.begun
+        return compact(self.begun.result(WRITE_S))
+
+
+class Stream:
+    """The batches of one sender that are under way."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._batches: deque[Batch] = deque()
+        self._credit = opening()
+        self._is_beginning = False
+        self._has_ended = False
+        self._why: Exception | None = None
+
+    # Of the thread that begins.
+
+    def spend(self, size: int) -> None:
+        """Take a batch of so many bytes off the credit. Raises CREDIT_EXCEEDED."""
+        with self._changed:
+            if not self._credit.batches or self._credit.bytes < size:
+                raise LedgerError(
+                    ErrorReason.ERROR_REASON_CREDIT_EXCEEDED,
+                    "more was sent than the credit allows: wait for answers",
+                )
+            self._credit.batches -= 1
+            self._credit.bytes -= size
+
+    def begin(self, begin: Callable[[], Pending], request: AppendEventsRequest, size: int) -> None:
+        """Have a batch decided and handed to the writer; after the end, nothing."""
+        is_alone = reads_the_log(request)
+        with self._changed:
+            if is_alone:
+                self._changed.wait_for(lambda: self._has_ended or not self._batches)
+            if self._has_ended:
+                return
+            self._is_beginning = True
+        begun: Pending | Exception
+        began_s = time.perf_counter()
+        try:
+            begun = begin()
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is this batch's answer
+            begun = error
+        with self._changed:
+            self._is_beginning = False
+            self._batches.append(Batch(size, began_s, begun, request))
+            self._changed.notify_all()
+            if is_alone:
+                self._changed.wait_for(lambda: self._has_ended or not self._batches)
+
+    def refuse(self, refusal: LedgerError, size: int) -> None:
+        """Answer a batch with a refusal, in its turn."""
+        with self._changed:
+            self._batches.append(Batch(size, time.perf_counter(), refusal))
+            self._changed.notify_all()
+
+    # Of the thread that tells.
+
+    def oldest(self, patience_s: float) -> Batch | None:
+        """The batch to be told of next; None: there is none yet, or it is over."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._batches or self.is_over, patience_s)
+            return self._batches[0] if self._batches else None
+
+    def settle(self, batch: Batch) -> Credit:
+        """Give back what the oldest batch took, for it is told of now."""
+        with self._changed:
+            self._batches.popleft()
+            self._credit.batches += 1
+            self._credit.bytes += batch.size
+            self._changed.notify_all()
+        return Credit(batches=1, bytes=batch.size)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is under way, and nothing more comes."""
+        return self._has_ended and not self._batches and not self._is_beginning
+
+    def require_whole(self) -> None:
+        """Raise why it ended, unless the sender ended it."""
+        if self._why is not None:
+            raise self._why
+
+    def close(self) -> None:
+        """End, and see what was begun through: whoever is gone may have erased somebody."""
+        self.end()
+        while not self.is_over:
+            if batch := self.oldest(WRITE_S):
+                with suppress(Exception):
+                    batch.receipt()
+                self.settle(batch)
+
+    # Of both.
+
+    def end(self, why: Exception | None = None) -> None:
+        """Begin nothing more. What was begun is still told of. The first end counts."""
+        with self._changed:
+            if not self._has_ended:
+                self._has_ended, self._why = True, why
+            self._changed.notify_all()
+
+
+def opening() -> Credit:
+    """What a sender is granted at first."""
+    return Credit(batches=BATCHES_MAX, bytes=BYTES_MAX)
+
+
+def compact(kept: AppendEventsResponse) -> BatchReceipt:
+    """The receipt of a batch: of its new events, which stand together, and of each other one."""
+    receipt = BatchReceipt(stamp=kept.stamp, findings_sought=kept.findings_sought)
+    for one in kept.receipts:
+        if one.already_recorded:
+            receipt.already_recorded.append(one)
+            continue
+        if not receipt.first_position:
+            receipt.first_position = one.position
+            receipt.record_time.CopyFrom(one.record_time)
+        receipt.leaf_hashes.append(one.leaf_hash)
+    return receipt
