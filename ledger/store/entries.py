@@ -4,28 +4,47 @@ What is read here never changes, so no question needs a transaction: a size is a
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from itertools import islice
+from operator import itemgetter
 from struct import Struct
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from eventsourcing.dcb.api import DCBQuery, DCBQueryItem
 
 from ledger.store.database import Database
-from ledger.store.tables import entry, entry_subject, head, term
+from ledger.store.statement import Statement
+from ledger.store.tables import entry, entry_subject, term
 from ledger.v1.ledger_service_pb2 import EventFilter
 
 # How many values one IN lists: SQLite takes 32,766 parameters in a statement.
 IN_MAX = 10_000
 TERMS_MAX = 200_000
+TIMES_MAX = 1_000
 
 _NUMBER = Struct(">q")
-_STORED = (entry.c.position, entry.c.event_id, entry.c.record_us, entry.c.data, entry.c.sealed)
+_STORED = "entry.position, entry.event_id, entry.record_us, entry.data, entry.sealed"  # as Stored
+
+_HEAD = Statement(
+    "SELECT head.size, last.record_us FROM head LEFT JOIN entry AS last "
+    "ON last.log = head.log AND last.position = head.size WHERE head.log = ?"
+)
+_TERM_COUNT = Statement("SELECT term_count FROM head WHERE log = ?")
+_RECORD_US = Statement("SELECT record_us FROM entry WHERE log = ? AND position = ?")
+_ABOUT = Statement(
+    f"SELECT term.name, {_STORED} FROM term "  # noqa: S608  # columns
+    "JOIN entry_subject ON entry_subject.log = term.log AND entry_subject.subject = term.id "
+    "JOIN entry ON entry.log = term.log AND entry.position = entry_subject.position "
+    "WHERE term.log = ? AND term.name IN (...) AND entry_subject.position <= ?"
+)
+_FIND = Statement(f"SELECT {_STORED} FROM entry WHERE log = ? AND event_id IN (...)")  # noqa: S608
+_BETWEEN = Statement(
+    f"SELECT {_STORED} FROM entry "  # noqa: S608
+    "WHERE log = ? AND position > ? AND position <= ? ORDER BY position LIMIT ?"
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """An entry as it is kept."""
 
     position: int
@@ -34,6 +53,9 @@ class Stored:
     data: bytes
     sealed: bytes | None = None
     """Its personal fields, as SealedFields; None: it has none."""
+
+
+_POSITION = itemgetter(Stored._fields.index("position"))
 
 
 def query_of(wanted: EventFilter) -> DCBQuery:
@@ -58,27 +80,25 @@ class Entries:
         self._database = database
         self._log = log
         self._terms: dict[str, int] = {}
+        self._times: dict[int, int] = {}
 
     def size(self) -> int:
         """How many there are."""
-        with self._database.reading.connect() as connection:
-            return int(
-                connection.execute(
-                    sa.select(head.c.size).where(head.c.log == self._log)
-                ).scalar_one()
-            )
+        ((size, record_us),) = self._database.readers.ask(_HEAD, self._log)
+        if size:
+            # Whoever asks how many there are is told next when the last was recorded.
+            self._note_time(size, record_us)
+        return int(size)
 
     def term_count(self) -> int:
         """How many subjects and event types they name."""
-        with self._database.reading.connect() as connection:
-            return int(
-                connection.execute(
-                    sa.select(head.c.term_count).where(head.c.log == self._log)
-                ).scalar_one()
-            )
+        return int(self._database.readers.ask(_TERM_COUNT, self._log)[0][0])
 
     def page(self, query: DCBQuery, after: int, up_to: int, limit: int) -> list[Stored]:
         """The first `limit` entries that match with after < position <= up_to."""
+        if not query.items:
+            rows = self._database.readers.ask(_BETWEEN, self._log, after, up_to, limit)
+            return [Stored._make(row) for row in rows]
         with self._database.reading.connect() as connection:
             rows = self.select(connection, query, after, up_to, limit)
         return [
@@ -87,8 +107,12 @@ class Entries:
 
     def find(self, event_ids: Collection[bytes]) -> dict[bytes, Stored]:
         """The entries with these event ids, as far as there are any."""
-        with self._database.reading.connect() as connection:
-            return self.find_on(connection, event_ids)
+        found = [
+            Stored._make(row)
+            for some in chunks(event_ids)
+            for row in self._database.readers.ask(_FIND, self._log, some)
+        ]
+        return {one.event_id: one for one in found}
 
     def at(self, position: int) -> Stored:
         """The entry at a position that the log has."""
@@ -97,28 +121,11 @@ class Entries:
     def about(self, subjects: Collection[str], up_to: int) -> dict[str, list[Stored]]:
         """For each subject its entries with position <= up_to, in the order of the log."""
         found: dict[str, list[Stored]] = {name: [] for name in subjects}
-        joined = sa.join(
-            entry_subject,
-            entry,
-            sa.and_(
-                entry.c.log == entry_subject.c.log, entry.c.position == entry_subject.c.position
-            ),
-        )
-        with self._database.reading.connect() as connection:
-            names = {number: name for name, number in self.numbers(connection, subjects).items()}
-            for some in chunks(names):
-                rows = connection.execute(
-                    sa.select(entry_subject.c.subject, *_STORED)
-                    .select_from(joined)
-                    .where(
-                        entry_subject.c.log == self._log,
-                        entry_subject.c.subject.in_(some),
-                        entry_subject.c.position <= up_to,
-                    )
-                    .order_by(entry_subject.c.subject, entry_subject.c.position)
-                )
-                for number, *stored in rows:
-                    found[names[number]].append(Stored(*stored))
+        for some in chunks(subjects):
+            for name, *stored in self._database.readers.ask(_ABOUT, self._log, some, up_to):
+                found[name].append(Stored._make(stored))
+        for entries in found.values():
+            entries.sort(key=_POSITION)
         return found
 
     def subjects(self, kind: str, after: int, limit: int) -> list[tuple[int, str]]:
@@ -162,14 +169,16 @@ class Entries:
 
     def record_us(self, position: int) -> int:
         """When the entry at a position that the log has was recorded."""
-        with self._database.reading.connect() as connection:
-            return int(
-                connection.execute(
-                    sa.select(entry.c.record_us).where(
-                        entry.c.log == self._log, entry.c.position == position
-                    )
-                ).scalar_one()
-            )
+        found = self._times.get(position)
+        if found is None:
+            ((found,),) = self._database.readers.ask(_RECORD_US, self._log, position)
+            self._note_time(position, found)
+        return found
+
+    def _note_time(self, position: int, record_us: int) -> None:
+        if len(self._times) >= TIMES_MAX:
+            self._times = {}
+        self._times[position] = record_us
 
     # For readers that bring their connection along, the one that writes among them.
 
@@ -206,13 +215,12 @@ class Entries:
         self, connection: sa.Connection, event_ids: Collection[bytes]
     ) -> dict[bytes, Stored]:
         """The entries with these event ids, as far as there are any."""
-        found: dict[bytes, Stored] = {}
-        for some in chunks(event_ids):
-            rows = connection.execute(
-                sa.select(*_STORED).where(entry.c.log == self._log, entry.c.event_id.in_(some))
-            )
-            found |= {row.event_id: Stored(*row) for row in rows}
-        return found
+        found = [
+            Stored._make(row)
+            for some in chunks(event_ids)
+            for row in _FIND.on(connection, self._log, some)
+        ]
+        return {one.event_id: one for one in found}
 
     def numbers(self, connection: sa.Connection, names: Collection[str]) -> dict[str, int]:
         """The numbers of terms, as far as they have one."""
