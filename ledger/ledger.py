@@ -7,7 +7,7 @@ a request in the words of ledger.v1. What goes wrong is raised as LedgerError.
 import copy
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from ledger.store.suspect import access_leaf
 from ledger.store.writer import Writer
 from ledger.v1.basis_pb2 import Basis, Stamp
 from ledger.v1.error_pb2 import ErrorReason
-from projections.belief import SubjectEntries
+from ledger.v1.event_pb2 import Entry
 
 # How long a question waits for the tables to come to what it asks for.
 CATCH_UP_WAIT_S = 5.0
@@ -119,10 +119,13 @@ class Ledger:
         """The entries about subjects, and whoever was linked with them, as the caller sees them."""
         return self.sight.read(kind, list(dict.fromkeys(ids)), size)
 
-    def records(self, kind: str, ids: Iterable[str], size: int) -> dict[str, SubjectEntries]:
-        """The records of these subjects, as the caller sees them."""
-        read = self.read(kind, ids, size)
-        return {one: SubjectEntries(one, of_all(one, read)) for one in read}
+    def about(
+        self, kind: str, ids: Iterable[str], size: int
+    ) -> dict[str, Sequence[tuple[int, Entry]]]:
+        """For each of these subjects the entries about it and about whoever is linked with it."""
+        wanted = list(ids)
+        read = self.read(kind, wanted, size)
+        return {one: of_all(one, read) for one in wanted}
 
     @property
     def place(self) -> str:

@@ -14,9 +14,9 @@ def get_transfer(ledger: Ledger, request: GetTransferRequest) -> GetTransferResp
     """A hand-over, with what was known of the needs of those who left. SUBJECT_NOT_FOUND."""
     moment = ledger.moment(request.basis)
     known = known_of(ledger, "transfer", [request.transfer_id], moment.size)[request.transfer_id]
-    if not known:
+    if not known.facts:
         raise not_found("transfer_id")
-    view = transfer.transfer.fold(request.transfer_id, known, moment.as_of_us)
+    view = transfer.transfer.fold(request.transfer_id, known.facts, moment.as_of_us)
     response = GetTransferResponse(
         transfer=transfer.present(view), stamp=ledger.stamp(moment.size, moment.as_of_us)
     )

@@ -1,6 +1,6 @@
 """Whose a number is. Never picks: a number that two persons have is an open conflict (R-29)."""
 
-from ledger.ask.known import same_people
+from ledger.ask.known import PERSON, known_of
 from ledger.entry import question_faults
 from ledger.errors import refuse
 from ledger.ledger import Ledger
@@ -34,9 +34,9 @@ def resolve_identifier(
     active = [person for person in people if person.status == ACTIVE]
     for person in active if len(active) > 1 else []:
         person.status = CONFLICT
-    same = same_people(ledger, [person.person_id for person in people], moment.size)
+    known = known_of(ledger, PERSON, [person.person_id for person in people], moment.size)
     for person in people:
-        person.same_person_ids.extend(same[person.person_id])
+        person.same_person_ids.extend(known[person.person_id].same_ids)
     return ResolveIdentifierResponse(
         people=people,
         normalized=normalized(request.scheme, request.value),

@@ -1,6 +1,6 @@
 """One person: all that is known of her, and how it came about."""
 
-from ledger.ask.known import PERSON, known_of, not_found, same_people
+from ledger.ask.known import PERSON, known_of, not_found
 from ledger.ask.population import cited
 from ledger.ask.relatives import findings_of
 from ledger.ledger import Ledger
@@ -26,7 +26,6 @@ from projections import (
 )
 from projections.custody_view import present as present_custody
 from projections.findings import duties, findings
-from projections.history import facts
 
 
 def get_person(ledger: Ledger, request: GetPersonRequest) -> GetPersonResponse:
@@ -34,10 +33,13 @@ def get_person(ledger: Ledger, request: GetPersonRequest) -> GetPersonResponse:
     moment = ledger.moment(request.basis)
     person_id, as_of_us = request.person_id, moment.as_of_us
     known = known_of(ledger, PERSON, [person_id], moment.size)[person_id]
-    if not known:
+    if not (told := known.facts):
         raise not_found("person_id")
-    record = findings.fold(person_id, known, as_of_us)
-    owed = duties.fold(person_id, known, as_of_us)
+    record = findings.fold(person_id, told, as_of_us)
+    owed = duties.fold(person_id, told, as_of_us)
+    # Links are shown whatever moment is asked about.
+    is_all = told[-1].effective_us <= as_of_us
+    linked = record.family if is_all else family.family.fold(person_id, told)
     who = identity.present(record.identity, as_of_us)
     return GetPersonResponse(
         person_id=person_id,
@@ -47,10 +49,10 @@ def get_person(ledger: Ledger, request: GetPersonRequest) -> GetPersonResponse:
         special_needs=who.special_needs,
         speaks_for_herself=who.speaks_for_herself,
         distinct_person_ids=who.distinct_person_ids,
-        same_person_ids=same_people(ledger, [person_id], moment.size)[person_id],
+        same_person_ids=known.same_ids,
         custody=present_custody(record.custody),
         separations=separation.present(record.separation).separations,
-        links=family.present(family.family.fold(person_id, known)).links,
+        links=family.present(linked).links,
         clocks=[
             cited(clocks.present(person_id, one))
             for one in owed.clocks.clocks
@@ -60,8 +62,8 @@ def get_person(ledger: Ledger, request: GetPersonRequest) -> GetPersonResponse:
         cases=casework.present_cases(owed.casework, owed.clocks),
         contacts=casework.present_contacts(owed.casework),
         information_requests=casework.present_requests(owed.casework),
-        protection=guard.present(guard.guard.fold(person_id, known, as_of_us)),
-        classes=classes.present(classes.classes.fold(person_id, known, as_of_us)),
+        protection=guard.present(guard.guard.fold(person_id, told, as_of_us)),
+        classes=classes.present(classes.classes.fold(person_id, told, as_of_us)),
         stamp=ledger.stamp(moment.size, as_of_us),
     )
 
@@ -71,23 +73,21 @@ def get_person_timeline(
 ) -> GetPersonTimelineResponse:
     """What is known of one person, in the order in which it took effect. SUBJECT_NOT_FOUND."""
     moment = ledger.moment(request.basis)
-    record = ledger.records(PERSON, [request.person_id], moment.size)
-    entries = record[request.person_id].entries
-    known = [
-        fact for fact in facts(entries, request.person_id) if fact.effective_us <= moment.as_of_us
-    ]
-    if not entries:
+    person_id = request.person_id
+    known = known_of(ledger, PERSON, [person_id], moment.size)[person_id]
+    if not known.entries:
         raise not_found("person_id")
-    as_recorded = dict(entries)
+    told = [fact for fact in known.facts if fact.effective_us <= moment.as_of_us]
+    as_recorded = dict(known.entries)
     response = GetPersonTimelineResponse(stamp=ledger.stamp(moment.size, moment.as_of_us))
-    for fact in known:
+    for fact in told:
         event = TimelineEvent(
             event=RecordedEvent(position=fact.position, entry=as_recorded[fact.position]),
             retracted_by_event_id=fact.retracted_by,
         )
         event.effective_time.FromMicroseconds(fact.effective_us)
         response.events.append(event)
-    for period in custody.custody.periods(request.person_id, known):
+    for period in custody.custody.periods(person_id, told):
         message = CustodyPeriod(custody=present_custody(period.view))
         message.from_time.FromMicroseconds(period.from_us)
         if period.to_us is not None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ledger.ask.citation import citation_of, query_of
-from ledger.ask.known import people, same_people
+from ledger.ask.known import PERSON, known_of
 from ledger.entry import question_faults
 from ledger.errors import refuse
 from ledger.ledger import Ledger, Moment
@@ -66,11 +66,12 @@ def _compare(
     holding = _holding(ledger, request, moment)
     named = [_people_of(row, holding) for row in request.rows]
     ids = sorted({one for some in named for one in some})
-    records = people(ledger, ids, moment)
+    known = known_of(ledger, PERSON, ids, moment.size)
+    records = {one: findings.fold(one, known[one].facts, moment.as_of_us) for one in ids}
     # Whoever stands on the roster under another of her records stands on it.
     stands_for = {
-        one: next((other for other in (one, *others) if other in roster), one)
-        for one, others in same_people(ledger, ids, moment.size).items()
+        one: next((other for other in (one, *known[one].same_ids) if other in roster), one)
+        for one in ids
     }
     seen: set[str] = set()
     perhaps: set[str] = set()

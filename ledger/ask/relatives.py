@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ledger.ask.known import PERSON, known_of, not_found, people, same_people
+from ledger.ask.known import PERSON, Known, known_of, not_found, people
 from ledger.ledger import Ledger, Moment
 from ledger.v1.custody_query_service_pb2 import (
     FamilyDefinition,
@@ -12,12 +12,11 @@ from ledger.v1.custody_query_service_pb2 import (
     LocateRelativesRequest,
     LocateRelativesResponse,
 )
-from ledger.v1.view_pb2 import FamilyMember, Finding
+from ledger.v1.view_pb2 import Custody, FamilyMember, Finding
 from projections import casework, family, family_group, rules
+from projections.custody import custody
 from projections.custody_view import present as present_custody
 from projections.family_unit import unit_of
-from projections.findings import findings
-from projections.history import Fact
 from projections.record import Record
 
 FAMILY_MAX = 200
@@ -30,9 +29,9 @@ def get_family(ledger: Ledger, request: GetFamilyRequest) -> GetFamilyResponse:
     nearest = [request.person_id]
     if request.WhichOneof("subject") == "family_id":
         known = known_of(ledger, "family", [request.family_id], moment.size)[request.family_id]
-        if not known:
+        if not known.facts:
             raise not_found("family_id")
-        nearest = list(family_group.family_group.fold(request.family_id, known).member_ids)
+        nearest = list(family_group.family_group.fold(request.family_id, known.facts).member_ids)
     seen = set(nearest)
     removes = 0
     while nearest:
@@ -55,21 +54,19 @@ def _members(
 ) -> list[FamilyMember]:
     """These persons with their links and custody, in the order of their ids."""
     members = []
-    same = same_people(ledger, person_ids, moment.size)
     for person_id, known in known_of(ledger, PERSON, person_ids, moment.size).items():
-        if known:
-            member = _member(person_id, known, moment)
+        if known.facts:
+            member = family.present(family.family.fold(person_id, known.facts))
+            member.custody.CopyFrom(_custody(known, moment))
             member.removes = removes
-            member.same_person_ids.extend(same[person_id])
+            member.same_person_ids.extend(known.same_ids)
             members.append(member)
     return members
 
 
-def _member(person_id: str, known: Sequence[Fact], moment: Moment) -> FamilyMember:
-    member = family.present(family.family.fold(person_id, known))
-    held = findings.fold(person_id, known, moment.as_of_us).custody
-    member.custody.CopyFrom(present_custody(held))
-    return member
+def _custody(known: Known, moment: Moment) -> Custody:
+    """Where a person is, in the words."""
+    return present_custody(custody.fold(known.subject_id, known.facts, moment.as_of_us))
 
 
 def _keep_unit(ledger: Ledger, response: GetFamilyResponse, moment: Moment) -> None:
@@ -87,24 +84,21 @@ def locate_relatives(ledger: Ledger, request: LocateRelativesRequest) -> LocateR
     moment = ledger.moment(request.basis)
     person_id = request.person_id
     known = known_of(ledger, PERSON, [person_id], moment.size)[person_id]
-    if not known:
+    if not known.facts:
         raise not_found("person_id")
-    record = findings.fold(person_id, known, moment.as_of_us)
-    links = family.present(family.family.fold(person_id, known)).links
+    links = family.present(family.family.fold(person_id, known.facts)).links
     relatives = sorted({link.relative_id for link in links})
-    records = people(ledger, relatives, moment)
-    same = same_people(ledger, relatives, moment.size)
     response = LocateRelativesResponse(
-        custody=present_custody(record.custody), stamp=ledger.stamp(moment.size, moment.as_of_us)
+        custody=_custody(known, moment), stamp=ledger.stamp(moment.size, moment.as_of_us)
     )
-    spoken_of = casework.casework.fold(person_id, known, moment.as_of_us)
+    spoken_of = casework.casework.fold(person_id, known.facts, moment.as_of_us)
     contacts = casework.present_contacts(spoken_of)
-    for relative_id in relatives:
+    for relative_id, hers in known_of(ledger, PERSON, relatives, moment.size).items():
         located = LocatedRelative(
             person_id=relative_id,
             links=[link for link in links if link.relative_id == relative_id],
-            custody=present_custody(records[relative_id].custody),
-            same_person_ids=same[relative_id],
+            custody=_custody(hers, moment),
+            same_person_ids=hers.same_ids,
         )
         spoken = [one for one in contacts if one.relative_id == relative_id and one.succeeded]
         if spoken:
