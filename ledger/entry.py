@@ -3,7 +3,6 @@
 Everything is read off the descriptors, so that a new event needs no line here.
 """
 
-import re
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
@@ -13,20 +12,18 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from ledger.shape import CONTROL, is_plain
 from ledger.v1.access_pb2 import Access
 from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.event_pb2 import Entry, Event
 from ledger.v1.ledger_service_pb2 import EventFilter
 from ledger.v1.options_pb2 import code_list
 from projections.codes import codes_of
-from projections.subjects import body_of, named
+from projections.subjects import body_of, mentions, named
 from projections.valid_time import start_us, unit_start_us
 
 # Clocks of honest sources differ by so much.
 FUTURE_TOLERANCE_US = 5 * 60 * 1_000_000
-
-# The first and the last second that a Timestamp may name.
-YEAR_1_S, YEAR_9999_S = -62_135_596_800, 253_402_300_799
 
 Fault = tuple[ErrorReason.ValueType, str, str]
 
@@ -42,11 +39,13 @@ def faults(event: Event, path: str, now_us: int) -> Iterator[Fault]:
     `path` is where the event stands in the request; `now_us` is microseconds since 1970 UTC.
     """
     yield from _time_faults(event, f"{path}.valid_time", now_us)
-    for where in _control_characters(event, path):
-        yield ErrorReason.ERROR_REASON_CONTROL_CHARACTER, where, "has a control character"
-    for where, code, name in _codes(event, path):
-        if code and code not in codes_of(name):
-            yield ErrorReason.ERROR_REASON_UNKNOWN_CODE, where, f"not a code of the list {name}"
+    yield from _text_faults(event, path)
+    # Nobody who is named once is linked with herself.
+    if len(names := mentions(event)) > len(set(names)):
+        yield from _self_links(event, path)
+
+
+def _self_links(event: Event, path: str) -> Iterator[Fault]:
     fact = event.WhichOneof("fact")
     seen: dict[tuple[str, str], str] = {}
     for field, name in named(body_of(event)):
@@ -90,16 +89,6 @@ def _zones() -> frozenset[str]:
     return frozenset((files("tzdata") / "zones").read_text(encoding="utf-8").split())
 
 
-def is_id(text: str) -> bool:
-    """Whether a text is an id: a UUID in lower case."""
-    return bool(_ID.fullmatch(text))
-
-
-def is_time(time: Timestamp) -> bool:
-    """Whether a Timestamp is one: of the years 1 to 9999, with a fraction of a second."""
-    return YEAR_1_S <= time.seconds <= YEAR_9999_S and 0 <= time.nanos < 1_000_000_000  # noqa: PLR2004
-
-
 def _time_faults(event: Event, path: str, now_us: int) -> Iterator[Fault]:
     valid_time = event.valid_time
     us = start_us(valid_time)
@@ -121,12 +110,6 @@ def _time_faults(event: Event, path: str, now_us: int) -> Iterator[Fault]:
         yield ErrorReason.ERROR_REASON_VALID_TIME_IN_FUTURE, f"{path}.time", "later than now"
 
 
-_ID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
-
-# Line ends and tabs are part of what people write; the rest breaks terminals, logs and databases.
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
-
-
 def _control_characters(message: Message, path: str) -> Iterator[str]:
     """The paths of texts that have one."""
     for field, value in message.ListFields():
@@ -136,7 +119,7 @@ def _control_characters(message: Message, path: str) -> Iterator[str]:
                 yield from _control_characters(one, place)
         elif field.type == FieldDescriptor.TYPE_STRING:
             for text in value if field.is_repeated else [value]:
-                if _CONTROL.search(text):
+                if CONTROL.search(text):
                     yield where
 
 
@@ -177,14 +160,17 @@ def _codes(message: Message, path: str) -> Iterator[tuple[str, str, str]]:
 
 def question_faults(message: Message) -> list[Fault]:
     """The codes of a question that are in no list, and its texts that are none."""
-    return [
-        (ErrorReason.ERROR_REASON_CONTROL_CHARACTER, where, "has a control character")
-        for where in _control_characters(message, "")
-    ] + [
-        (ErrorReason.ERROR_REASON_UNKNOWN_CODE, where, f"not a code of the list {name}")
-        for where, code, name in _codes(message, "")
-        if code and code not in codes_of(name)
-    ]
+    return list(_text_faults(message, ""))
+
+
+def _text_faults(message: Message, path: str) -> Iterator[Fault]:
+    if is_plain(message):
+        return
+    for where in _control_characters(message, path):
+        yield ErrorReason.ERROR_REASON_CONTROL_CHARACTER, where, "has a control character"
+    for where, code, name in _codes(message, path):
+        if code and code not in codes_of(name):
+            yield ErrorReason.ERROR_REASON_UNKNOWN_CODE, where, f"not a code of the list {name}"
 
 
 FORMAT = 1

@@ -9,10 +9,10 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
-from ledger.entry import is_id, is_time
 from ledger.errors import LedgerError, refuse
 from ledger.ledger import Ledger, Moment
 from ledger.members import Members
+from ledger.shape import is_id, is_time
 from ledger.v1.basis_pb2 import PageToken
 from ledger.v1.error_pb2 import ErrorReason
 from projections.projection import Projection

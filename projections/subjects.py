@@ -66,9 +66,21 @@ def subjects_of(event: Event) -> list[str]:
 
     A retraction names nobody by itself: it is about whom the retracted event is about.
     """
+    return subjects_in(body_of(event))
+
+
+def subjects_in(body: Message) -> list[str]:
+    """The same of the message in an event's `fact`."""
+    found: list[str] = []
+    _collect(body, found)
+    return list(dict.fromkeys(found))
+
+
+def mentions(event: Event) -> list[str]:
+    """Whom the event names, as often as it does."""
     found: list[str] = []
     _collect(body_of(event), found)
-    return list(dict.fromkeys(found))
+    return found
 
 
 def _collect(message: Message, found: list[str]) -> None:

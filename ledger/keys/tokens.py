@@ -19,11 +19,11 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from ledger.entry import is_id
 from ledger.errors import MistakeError
 from ledger.keys.certificates import Certificate, Known, not_accepted
 from ledger.keys.spiffe import AGENCY, ROLES, is_trust_domain
 from ledger.keys.writers import read_key
+from ledger.shape import is_id
 from ledger.v1.options_pb2 import Role
 
 CALLER, APPROVAL = "ledger-caller+jwt", "ledger-approval+jwt"
