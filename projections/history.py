@@ -5,22 +5,29 @@ here: entries that a known retraction voids do not stand, and the others take ef
 their valid time, then (the day being all that most records know) of their kinds, then of the log.
 """
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor
 
 from ledger.v1.event_pb2 import Entry, Event
 from ledger.v1.options_pb2 import order, since
-from ledger.v1.time_pb2 import ValidTime
+from ledger.v1.time_pb2 import Precision
 from projections.sameness import LINKED, about, linked_ids, same_as
 from projections.subjects import rename
 from projections.valid_time import civil_unit, from_us, start_us, unit_end_us
 
+RETRACTED = "Retracted"
+
+ZONES_US = 27 * 3_600 * 1_000_000
+"""No further apart are the beginnings of one day in any two zones."""
+
 # What happens to records and not in the world: no other fact comes after it on its day.
-_OF_RECORDS = frozenset({"Retracted", "PersonsLinkedAsSame", "PersonsUnlinked"})
+_OF_RECORDS = frozenset({RETRACTED, "PersonsLinkedAsSame", "PersonsUnlinked"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +42,32 @@ class Fact:
     effective_us: int
     """When it took effect: its valid time, or later on a day whose finer facts come first."""
     record_us: int
+    kind: str
+    """The name of the body's message, such as "Separated"."""
+    start_us: int
+    """The first moment of the unit in which it was, as the source states it."""
+    precision: Precision.ValueType
     retracted_by: str = ""
     """The event that retracts it; empty: it stands."""
 
     @property
-    def kind(self) -> str:
-        """The name of the body's message, such as "Separated"."""
-        return str(self.body.DESCRIPTOR.name)
-
-    @property
-    def start_us(self) -> int:
-        """The first moment of the unit in which it was, as the source states it."""
-        return start_us(self.event.valid_time)
-
-    @property
     def end_us(self) -> int:
         """The first moment after that unit; of an instant, the next one."""
-        stated = self.event.valid_time
-        return unit_end_us(start_us(stated), stated.precision, stated.zone)
+        return unit_end_us(self.start_us, self.precision, self.event.valid_time.zone)
+
+    @property
+    def moves_later(self) -> bool:
+        """Whether what is known only coarsely comes after it."""
+        return not self.retracted_by and self.kind not in _OF_RECORDS
+
+    @property
+    def place(self) -> tuple[int, int, int, int]:
+        """Where it stands among the facts of its subject.
+
+        Facts that settle at one instant keep the order of their stated times before that of the
+        log, so that it does not matter which of them was learned first.
+        """
+        return self.effective_us, self.order, self.start_us, self.position
 
     @property
     def edition(self) -> str:
@@ -80,44 +95,54 @@ def facts(entries: Sequence[tuple[int, Entry]], subject_id: str = "") -> list[Fa
     """
     if linked_ids(entries):
         entries = _of_one_person(entries, subject_id)
-    known: list[Fact] = []
+    told: list[Fact] = []
     retracted_by: dict[str, str] = {}
     for position, entry in entries:
-        event = entry.event
-        name = event.WhichOneof("fact")
-        if name == "retracted":
+        fact = fact_of(position, entry)
+        if fact is None:
+            continue
+        if fact.kind == RETRACTED:
             # The first retraction is the one that voided it; later ones say the same again.
-            retracted_by.setdefault(event.retracted.retracted_event_id, event.event_id)
-        if name is None:
-            continue  # a kind that this edition of the words does not have: kept, without meaning
-        body = getattr(event, name)
-        known.append(
-            Fact(
-                position,
-                event,
-                body,
-                order_of(body.DESCRIPTOR),
-                start_us(event.valid_time),
-                entry.record_time.seconds * 1_000_000 + entry.record_time.nanos // 1_000,
-            )
-        )
-    marked = [
-        replace(fact, retracted_by=retracted_by[fact.event.event_id])
-        if fact.event.event_id in retracted_by
-        else fact
-        for fact in known
-    ]
-    # Facts that settle at one instant keep the order of their stated times before that of the log,
-    # so that it does not matter which of them was learned first.
-    return sorted(
-        _settle(marked),
-        key=lambda fact: (
-            fact.effective_us,
-            fact.order,
-            start_us(fact.event.valid_time),
-            fact.position,
-        ),
+            retracted_by.setdefault(fact.body.retracted_event_id, fact.event.event_id)
+        told.append(fact)
+    return in_order([marked(fact, retracted_by) for fact in told])
+
+
+def fact_of(position: int, entry: Entry) -> Fact | None:
+    """An entry as a fact that stands, by itself.
+
+    None: of a kind that this edition of the words does not have, kept without meaning.
+    """
+    event = entry.event
+    name = event.WhichOneof("fact")
+    if name is None:
+        return None
+    body = getattr(event, name)
+    kind, recorded = body.DESCRIPTOR, entry.record_time
+    stated = event.valid_time
+    start = start_us(stated)
+    return Fact(
+        position,
+        event,
+        body,
+        order_of(kind),
+        start,
+        recorded.seconds * 1_000_000 + recorded.nanos // 1_000,
+        kind.name,
+        start,
+        stated.precision,
     )
+
+
+def marked(fact: Fact, retracted_by: Mapping[str, str]) -> Fact:
+    """The fact, with what retracts it."""
+    by = retracted_by.get(fact.event.event_id)
+    return replace(fact, retracted_by=by) if by else fact
+
+
+def in_order(told: Sequence[Fact]) -> list[Fact]:
+    """Facts, marked, in the order in which they took effect."""
+    return sorted(_settle(told), key=_place)
 
 
 def _of_one_person(
@@ -137,36 +162,50 @@ def _of_one_person(
     return found
 
 
-def _settle(known: Sequence[Fact]) -> list[Fact]:
+def is_one_unit(told: Iterable[Fact]) -> bool:
+    """Whether all are stated in one precision and zone: then nothing is coarser than another."""
+    return len({(fact.precision, fact.event.valid_time.zone) for fact in told}) <= 1
+
+
+def _settle(told: Sequence[Fact]) -> list[Fact]:
     """Move what is known only coarsely behind the facts of its unit that come first by kind.
 
     A child apprehended at 14:00 and placed "that day" was placed after 14:00, not at midnight. And
     one day is one day, though agencies date it by the midnights of different zones.
     """
-    stated = {(fact.event.valid_time.precision, fact.event.valid_time.zone) for fact in known}
-    if len(stated) < 2:  # noqa: PLR2004
-        return list(known)
+    if is_one_unit(told):
+        return list(told)
     settled: list[Fact] = []
-    for fact in sorted(known, key=lambda fact: (fact.event.valid_time.precision, fact.order)):
-        start = fact.effective_us
-        earlier = (
-            other.effective_us
-            for other in settled
-            if not other.retracted_by
-            and other.kind not in _OF_RECORDS
-            and other.order < fact.order
-            and _is_within(other, fact.event.valid_time)
+    for fact in sorted(told, key=_coarseness):
+        at_us = settled_us(fact, settled)
+        insort(
+            settled,
+            replace(fact, effective_us=at_us) if at_us != fact.start_us else fact,
+            key=_effective,
         )
-        settled.append(replace(fact, effective_us=max((start, *earlier))))
     return settled
 
 
-def _is_within(other: Fact, unit: ValidTime) -> bool:
-    """Whether a fact is one of the unit: finer and inside it, or of the same day or month."""
-    theirs = other.event.valid_time
-    if theirs.precision == unit.precision:
-        return civil_unit(theirs) == civil_unit(unit)
-    start = start_us(unit)
-    return theirs.precision < unit.precision and start < other.effective_us < unit_end_us(
-        start, unit.precision, unit.zone
-    )
+def settled_us(fact: Fact, others: Sequence[Fact]) -> int:
+    """When a fact took effect, given the others of its subject in the order in which they did."""
+    first = bisect_left(others, fact.start_us - ZONES_US, key=_effective)
+    last = bisect_right(others, fact.end_us + ZONES_US, key=_effective)
+    earlier = (other.effective_us for other in others[first:last] if comes_first(other, fact))
+    return max((fact.start_us, *earlier))
+
+
+def comes_first(one: Fact, other: Fact) -> bool:
+    """Whether another fact, known no less coarsely, took effect after this one or with it."""
+    return one.order < other.order and one.moves_later and _is_within(one, other)
+
+
+def _is_within(one: Fact, other: Fact) -> bool:
+    """Whether a fact is of another's unit: finer and inside it, or of the same day or month."""
+    if one.precision == other.precision:
+        return civil_unit(one.event.valid_time) == civil_unit(other.event.valid_time)
+    return one.precision < other.precision and (other.start_us < one.effective_us < other.end_us)
+
+
+_effective = attrgetter("effective_us")
+_place = attrgetter("place")
+_coarseness = attrgetter("precision", "order")

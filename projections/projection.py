@@ -1,7 +1,8 @@
 """A projection: a frozen dataclass, one step for each kind of event, and the fold."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any, Generic, TypeVar
 
 from google.protobuf.message import Message
@@ -23,32 +24,6 @@ class Period(Generic[View]):
     to_us: int | None
     """The first moment after it; None: open."""
     view: View
-
-
-@dataclass(frozen=True, slots=True)
-class Changes(Generic[View]):
-    """What facts made of a view in turn: (since when, view), and the last of them."""
-
-    known: Sequence[Fact]
-    made: list[tuple[int, View]]
-    view: View
-
-    def stretches(self) -> list[Period[View]]:
-        """Each view until the next one."""
-        ends = [*(since for since, _ in self.made[1:]), None]
-        return [Period(since, to, view) for (since, view), to in zip(self.made, ends, strict=False)]
-
-    def are_followed_by(self, known: Sequence[Fact]) -> bool:
-        """Whether these facts are those that it was made of, and some more at the end.
-
-        The events are the same objects unless somebody in them has been renamed since.
-        """
-        return len(known) >= len(self.known) and all(
-            one.event is other.event
-            and (one.position, one.effective_us, one.retracted_by)
-            == (other.position, other.effective_us, other.retracted_by)
-            for one, other in zip(self.known, known, strict=False)
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +66,18 @@ class Projection(Generic[View]):
         self._view = view
         self._time = time
         self._sees_retracted = sees_retracted
-        self._parts = parts or {}
+        self.parts = parts or {}
         self._steps: dict[str, Step[View]] = {}
 
     @property
     def kinds(self) -> frozenset[str]:
         """The names of the messages that move it."""
         return frozenset(self._steps)
+
+    @property
+    def all_kinds(self) -> frozenset[str]:
+        """The names of the messages that move it or one of its parts."""
+        return self.kinds.union(*(part.all_kinds for part in self.parts.values()))
 
     def on(self, *bodies: type[Message]) -> Callable[[Step[View]], Step[View]]:
         """Register the step for events whose fact is one of these messages."""
@@ -122,62 +102,71 @@ class Projection(Generic[View]):
 
     def periods(self, subject_id: str, known: Sequence[Fact]) -> list[Period[View]]:
         """The views in turn, each with the stretch of valid time over which it held."""
-        found = self.changes(subject_id, known).stretches()
-        return [part for whole in found for part in self.passing(whole)]
+        begun, *views = accumulate(known, self.step, initial=self.begin(subject_id))
+        made = changes(begun, known, views)
+        ends = [*(since for since, _ in made[1:]), None]
+        return [
+            period
+            for (since, view), end in zip(made, ends, strict=False)
+            for period in self._within(view, since, end)
+        ]
 
-    def changes(
-        self, subject_id: str, known: Sequence[Fact], before: "Changes[View] | None" = None
-    ) -> "Changes[View]":
-        """The views in turn, without what passing time makes of them.
-
-        `before`: those of all but the last of these facts, to go on from.
-        """
-        made = list(before.made) if before else []
-        view = before.view if before else self.begin(subject_id)
-        for fact in known[len(before.known) :] if before else known:
-            after = self.step(view, fact)
-            if after == view:
-                continue
-            view = after
-            if made and made[-1][0] == fact.effective_us:
-                made.pop()
-            made.append((fact.effective_us, view))
-        return Changes(known, made, view)
+    def _within(self, view: View, from_us: int, to_us: int | None) -> list[Period[View]]:
+        """What passing time makes of a view over a stretch."""
+        parts = [one for one in self.passing(view, from_us) if to_us is None or one[0] < to_us]
+        ends = [*(start for start, _ in parts[1:]), to_us]
+        return [Period(start, end, part) for (start, part), end in zip(parts, ends, strict=True)]
 
     def begin(self, subject_id: str) -> View:
         """The view before any fact."""
         view: Any = self._view(subject_id)
-        parts = {name: part.begin(subject_id) for name, part in self._parts.items()}
+        parts = {name: part.begin(subject_id) for name, part in self.parts.items()}
         return replace(view, **parts) if parts else view  # type: ignore[no-any-return]
 
     def step(self, view: View, fact: Fact) -> View:
         """The view after one more fact."""
-        for name, part in self._parts.items():
+        moved = {}
+        for name, part in self.parts.items():
             before = getattr(view, name)
             after = part.step(before, fact)
             if after is not before:
-                view = replace(view, **{name: after})  # type: ignore[type-var]
+                moved[name] = after
+        return self.take(view, fact, moved)
+
+    def take(self, view: View, fact: Fact, moved: Mapping[str, Any]) -> View:
+        """The view after one more fact, given the parts of it that the fact has moved."""
+        if moved:
+            view = replace(view, **moved)  # type: ignore[type-var]
         if fact.retracted_by and not self._sees_retracted:
             return view
         step = self._steps.get(fact.kind)
         return step(view, fact.body, fact) if step else view
 
-    def passing(self, whole: Period[View]) -> list[Period[View]]:
-        """A period in the parts that passing time makes of it."""
+    def passing(self, view: View, from_us: int) -> Iterator[tuple[int, View]]:
+        """(since when, view) from an instant on: the view as passing time changes it."""
         if self._time is None:
-            return [whole]
-        inside = {
-            turn
-            for turn in self._time.turns(whole.view)
-            if whole.from_us < turn and (whole.to_us is None or turn < whole.to_us)
-        }
-        starts = [whole.from_us, *sorted(inside)]
-        ends = [*starts[1:], whole.to_us]
-        found: list[Period[View]] = []
-        for start, end in zip(starts, ends, strict=True):
-            view = self._time.at(whole.view, start)
-            if found and found[-1].view == view:
-                found[-1] = replace(found[-1], to_us=end)
-            else:
-                found.append(Period(start, end, view))
-        return found
+            yield from_us, view
+            return
+        last = self._time.at(view, from_us)
+        yield from_us, last
+        for turn in sorted({turn for turn in self._time.turns(view) if turn > from_us}):
+            now = self._time.at(view, turn)
+            if now != last:
+                yield turn, now
+                last = now
+
+
+def changes(view: View, known: Iterable[Fact], views: Iterable[View]) -> list[tuple[int, View]]:
+    """(since when, view) of the views that differ from the one before, given one after each fact.
+
+    `view`: the one before all of them. Of what takes effect at one instant the last one counts.
+    """
+    made: list[tuple[int, View]] = []
+    for fact, after in zip(known, views, strict=True):
+        if after is view or after == view:
+            continue
+        view = after
+        if made and made[-1][0] == fact.effective_us:
+            made.pop()
+        made.append((fact.effective_us, view))
+    return made

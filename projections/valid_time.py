@@ -71,11 +71,13 @@ def civil_unit(valid_time: ValidTime) -> tuple[int, ...]:
 
     The same day in two zones has the same numbers and two beginnings.
     """
-    start = start_us(valid_time)
-    if valid_time.precision == Precision.PRECISION_DAY:
-        local = from_us(start).astimezone(ZoneInfo(valid_time.zone))
-        return (local.year, local.month, local.day)
-    if valid_time.precision == Precision.PRECISION_MONTH:
-        local = from_us(start).astimezone(ZoneInfo(valid_time.zone))
-        return (local.year, local.month)
-    return (start,)
+    return _civil_unit(start_us(valid_time), valid_time.precision, valid_time.zone)
+
+
+@lru_cache(maxsize=4096)
+def _civil_unit(start: int, precision: Precision.ValueType, zone: str) -> tuple[int, ...]:
+    if precision not in (Precision.PRECISION_DAY, Precision.PRECISION_MONTH):
+        return (start,)
+    local = from_us(start).astimezone(ZoneInfo(zone))
+    is_day = precision == Precision.PRECISION_DAY
+    return (local.year, local.month, local.day) if is_day else (local.year, local.month)

@@ -99,13 +99,14 @@ from ledger.v1.identity_pb2 import PersonRegistered, PersonsLinkedAsSame, Person
 from ledger.v1.ledger_service_pb2 import GetEventRequest, Receipt
 from ledger.v1.oversight_pb2 import Retracted
 from ledger.v1.view_pb2 import Custody, FamilyLink, LinkStatus, SeparationStatus
-from projections.belief import LONG_US, OPEN, Membership, revise
+from projections.belief import revise
 from projections.custody import custody
 from projections.custody_view import present as present_custody
 from projections.family import family
 from projections.family import present as present_family
 from projections.findings import findings
 from projections.history import Fact
+from projections.membership import LONG_US, OPEN, Membership
 from projections.projection import Projection
 from projections.separation import separation
 
@@ -603,17 +604,17 @@ def rows_of(
     rows: dict[tuple[str, int, int], Row] = {}
     after = 0
     for stop in stops:
-        believed = {one: since for one, since, until in rows.values() if until == OPEN}
         record = record_of(history, subject_id, stop)
-        closed, added = revise(projection, record, after, believed)
-        for one in closed:
-            key = (one.membership.population, one.membership.valid_from, one.known_from)
-            assert rows[key] == (one.membership, one.known_from, OPEN)
-            rows[key] = (one.membership, one.known_from, one.known_to)
-        for one in added:
-            key = (one.membership.population, one.membership.valid_from, one.known_from)
+        revision = revise([projection], record, after)[projection.name]
+        for one, until in revision.closed:
+            (key,) = (key for key, row in rows.items() if (row[0], row[2]) == (one, OPEN))
+            assert key[2] <= after < until
+            rows[key] = (one, key[2], until)
+        for belief in revision.added:
+            one = belief.membership
+            key = (one.population, one.valid_from, belief.known_from)
             assert key not in rows
-            rows[key] = (one.membership, one.known_from, one.known_to)
+            rows[key] = tuple(belief)
         after = stop
     return set(rows.values())
 

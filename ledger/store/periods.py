@@ -14,7 +14,8 @@ from ledger.store.entries import chunks
 from ledger.store.generations import Generation
 from ledger.store.tables import IS_LONG, IS_SHORT, period
 from ledger.store.vault import State, Vault
-from projections.belief import HORIZON_US, OPEN, Belief, Membership
+from projections.belief import Belief
+from projections.membership import HORIZON_US, OPEN, Membership
 
 BUCKETS = 256
 READ_MAX = 5_000
@@ -142,23 +143,6 @@ class Periods:
                 ).scalars()
             )
 
-    def believed(
-        self, of: Generation, subject_ids: Sequence[str]
-    ) -> dict[str, dict[Membership, int]]:
-        """For each subject the memberships that are still believed, with the size since when."""
-        found: dict[str, dict[Membership, int]] = {}
-        with self._database.reading.connect() as connection:
-            for some in chunks(subject_ids):
-                rows = connection.execute(
-                    sa.select(period).where(
-                        *self._of(of), period.c.subject.in_(some), period.c.known_to == _OPEN
-                    )
-                )
-                for row in self._plain(list(rows)):
-                    membership = Membership(row.population, row.valid_from, row.valid_to, row.state)
-                    found.setdefault(row.subject, {})[membership] = row.known_from
-        return found
-
     def add(
         self,
         connection: sa.Connection,
@@ -183,18 +167,20 @@ class Periods:
             connection.execute(sa.delete(period).where(*self._of(of), period.c.subject.in_(some)))
 
     def close(
-        self, connection: sa.Connection, of: Generation, beliefs: Iterable[tuple[str, Belief]]
+        self,
+        connection: sa.Connection,
+        of: Generation,
+        closed: Iterable[tuple[str, Membership, int]],
     ) -> None:
-        """Give beliefs of subjects the size from which they are no longer held."""
+        """Give memberships of subjects the size from which they are no longer believed."""
         rows = [
             {
-                "its_population": one.membership.population,
-                "its_valid_from": one.membership.valid_from,
+                "its_population": one.population,
+                "its_valid_from": one.valid_from,
                 "its_subject": subject_id,
-                "its_known_from": one.known_from,
-                "ended": one.known_to,
+                "ended": known_to,
             }
-            for subject_id, one in beliefs
+            for subject_id, one, known_to in closed
         ]
         if rows:
             connection.execute(
@@ -204,7 +190,8 @@ class Periods:
                     period.c.population == sa.bindparam("its_population"),
                     period.c.valid_from == sa.bindparam("its_valid_from"),
                     period.c.subject == sa.bindparam("its_subject"),
-                    period.c.known_from == sa.bindparam("its_known_from"),
+                    # Of one subject a population shows one thing at a time.
+                    period.c.known_to == _OPEN,
                 )
                 .values(known_to=sa.bindparam("ended")),
                 rows,

@@ -5,7 +5,7 @@ beside the one in use, and changes over when it has come to the same size.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -21,7 +21,8 @@ from ledger.store.periods import Periods, Row
 from ledger.store.records import records, told_of
 from ledger.store.tables import period
 from ledger.v1.error_pb2 import ErrorReason
-from projections.belief import Belief, SubjectEntries, revise
+from projections.belief import Belief, Revision, SubjectEntries, revise
+from projections.membership import Membership
 from projections.projection import Projection
 
 CATCH_UP_MAX = 2_000
@@ -31,7 +32,8 @@ RETRY_S = 0.5
 
 _KNOWN_FROM = list(period.c).index(period.c.known_from)
 
-Revised = tuple[str, Belief]
+Added = tuple[str, Belief]
+Closed = tuple[str, Membership, int]
 People = dict[str, frozenset[str]]
 """By subject id, whom the record tells of."""
 Progress = Callable[[int, int], None]
@@ -195,30 +197,30 @@ class Populations:
         # every size: the texts about both are gone.
         remade = beside(self._log, erased, up_to)
         touched |= remade
-        revised: list[tuple[Generation, People, list[str], list[Revised], list[Revised]]] = []
+        revised: list[tuple[Generation, People, list[str], list[Closed], list[Added]]] = []
         for kind, tables in self._by_subject(of).items():
             ids = [name.partition(":")[2] for name in touched if name.startswith(f"{kind}:")]
             found = records(self._log, kind, ids, up_to)
             anew = {one for one, record in found.items() if remade and remade & record.names}
             # By kind: a number may be given the id of a person.
             people = {one: told_of(record) for one, record in found.items()}
-            for one in tables:
-                believed = self.periods.believed(one, list(found))
-                closed: list[Revised] = []
-                added: list[Revised] = []
-                for subject_id, record in found.items():
-                    known = {} if subject_id in anew else believed.get(subject_id, {})
-                    since = 0 if subject_id in anew else after
-                    gone, come = revise(self._projections[one.projection], record, since, known)
-                    closed += ((subject_id, belief) for belief in gone)
-                    added += ((subject_id, belief) for belief in come)
-                revised.append((one, people, sorted(anew), closed, added))
+            closed: dict[str, list[Closed]] = {one.projection: [] for one in tables}
+            added: dict[str, list[Added]] = {one.projection: [] for one in tables}
+            for subject_id, record in found.items():
+                since = 0 if subject_id in anew else after
+                for name, revision in self._revise(closed, record, since).items():
+                    closed[name] += ((subject_id, *one) for one in revision.closed)
+                    added[name] += ((subject_id, belief) for belief in revision.added)
+            revised += (
+                (one, people, sorted(anew), closed[one.projection], added[one.projection])
+                for one in tables
+            )
         with self._database.writing() as connection:
-            for one, people, anew_ids, closed, added in revised:
+            for one, people, anew_ids, gone, come in revised:
                 if self.generations.advance(connection, one, up_to):
                     self.periods.remove(connection, one, anew_ids)
-                    self.periods.close(connection, one, closed)
-                    self.periods.add(connection, one, added, people)
+                    self.periods.close(connection, one, gone)
+                    self.periods.add(connection, one, come, people)
 
     def _by_subject(self, of: Sequence[Generation]) -> dict[str, list[Generation]]:
         """Tables by the kind of subject that they are about."""
@@ -245,7 +247,13 @@ class Populations:
 
     def _beliefs(self, of: Generation, record: SubjectEntries) -> list[Belief]:
         """Everything that was ever believed of a subject."""
-        return revise(self._projections[of.projection], record, 0, {})[1]
+        return self._revise([of.projection], record, 0)[of.projection].added
+
+    def _revise(
+        self, names: Iterable[str], record: SubjectEntries, after: int
+    ) -> dict[str, Revision]:
+        wanted = [self._projections[name] for name in names]
+        return revise(wanted, record, after, self._log.vault.blinded)
 
     def _subjects(self, of: Generation) -> Iterator[tuple[int, list[SubjectEntries]]]:
         """(number of the last, their records) of some subjects after some, from where it was."""

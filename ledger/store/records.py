@@ -24,7 +24,7 @@ def records(log: Log, kind: str, ids: Iterable[str], up_to: int) -> dict[str, Su
     Those asked for come first, in their order.
     """
     read = read_linked(log, kind, list(dict.fromkeys(ids)), up_to)
-    return {one: SubjectEntries(one, of_all(one, read), log.vault.blinded) for one in read}
+    return {one: SubjectEntries(one, of_all(one, read)) for one in read}
 
 
 def told_of(record: SubjectEntries) -> frozenset[str]:

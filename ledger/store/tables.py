@@ -9,7 +9,7 @@ Instants are microseconds since 1970-01-01 UTC. No sequences, triggers or types 
 
 import sqlalchemy as sa
 
-from projections.belief import LONG_US, OPEN
+from projections.membership import LONG_US, OPEN
 
 # Compared byte by byte on every database, so that pages come in one order everywhere.
 NAME = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")

@@ -1,0 +1,57 @@
+"""The course of a projection: its views along the facts of one subject.
+
+Kept while entries are learned, so that only the views from the first fact on that is otherwise are
+made anew; and shared, so that what is part of several projections is folded once.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Generic
+
+from projections.history import Fact
+from projections.projection import Projection, View
+
+
+class Course(Generic[View]):
+    """The view before any fact, and the one after each."""
+
+    def __init__(
+        self, projection: Projection[View], subject_id: str, parts: "dict[str, Course[Any]]"
+    ) -> None:
+        """`parts`: the courses of the parts, by the field of the view."""
+        self.begun = projection.begin(subject_id)
+        self.views: list[View] = []
+        self._projection = projection
+        self._parts = list(parts.items())
+
+    def follow(self, known: Sequence[Fact], kept: int) -> None:
+        """Go along these facts; so many at the beginning are as they were.
+
+        The courses of the parts have gone along them already.
+        """
+        views = self.views
+        del views[kept:]
+        view = views[-1] if views else self.begun
+        for fact in known[kept:]:
+            if fact.kind in self._projection.all_kinds:
+                moved = {
+                    name: part.views[len(views)]
+                    for name, part in self._parts
+                    if part.views[len(views)] is not getattr(view, name)
+                }
+                view = self._projection.take(view, fact, moved)
+            views.append(view)
+
+
+def courses_of(projections: Iterable[Projection[Any]], subject_id: str) -> "dict[str, Course[Any]]":
+    """The courses of projections about one subject and of their parts, each after its parts."""
+    found: dict[str, Course[Any]] = {}
+
+    def course(of: Projection[Any]) -> Course[Any]:
+        if of.name not in found:
+            parts = {name: course(part) for name, part in of.parts.items()}
+            found[of.name] = Course(of, subject_id, parts)
+        return found[of.name]
+
+    for one in projections:
+        course(one)
+    return found
