@@ -17,7 +17,8 @@ from ledger.access.sight import Sight
 from ledger.errors import TamperedError, out_of_range, refuse
 from ledger.keys.keyring import Keyring
 from ledger.store import migrations
-from ledger.store.audit import Means, Verdict, verify
+from ledger.store.audit import verify
+from ledger.store.audit_range import Means
 from ledger.store.database import Database
 from ledger.store.erasure import obey
 from ledger.store.follower import Follower
@@ -28,6 +29,7 @@ from ledger.store.person_keys import required
 from ledger.store.populations import Populations, Progress
 from ledger.store.records import Read, of_all
 from ledger.store.suspect import access_leaf
+from ledger.store.verdict import Verdict
 from ledger.store.writer import Writer
 from ledger.v1.basis_pb2 import Basis, Stamp
 from ledger.v1.error_pb2 import ErrorReason

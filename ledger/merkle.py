@@ -69,7 +69,7 @@ def grow(size: int, leaves: Sequence[bytes], read: ReadTiles) -> dict[Tile, byte
             tile = row[start : start + _TILE_BYTES]
             changed[level, index] = tile
             if len(tile) == _TILE_BYTES:
-                full.append(_fold(tile))
+                full.append(fold(tile))
             index += 1
         level, before, added = level + 1, before >> TILE_HEIGHT, b"".join(full)
     return changed
@@ -210,7 +210,7 @@ def _roots(spans: Sequence[_Span], read: ReadTiles) -> list[bytes]:
     tiles = _read(counts, read)
     roots = []
     for parts in places:
-        hashes = [_fold(tiles[tile][start:stop]) for tile, start, stop in parts]
+        hashes = [fold(tiles[tile][start:stop]) for tile, start, stop in parts]
         found = hashes.pop()
         while hashes:
             found = node_hash(hashes.pop(), found)
@@ -218,7 +218,7 @@ def _roots(spans: Sequence[_Span], read: ReadTiles) -> list[bytes]:
     return roots
 
 
-def _fold(row: bytes) -> bytes:
+def fold(row: bytes) -> bytes:
     """The root over a power of two of adjacent hashes."""
     while len(row) > HASH_SIZE:
         # A pair is already left then right, so it is hashed without being taken apart.

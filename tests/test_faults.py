@@ -153,7 +153,10 @@ def pristine(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[
 
 @pytest.fixture
 def kept(pristine: Kept, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
-    monkeypatch.setattr("ledger.store.audit.CHUNK", 100)
+    monkeypatch.setattr("ledger.store.audit.RANGE", 256)
+    monkeypatch.setattr("ledger.store.audit.SUBJECTS", 70)
+    monkeypatch.setattr("ledger.store.audit_range.CHUNK", 100)
+    monkeypatch.setattr("ledger.store.subject_index.READ_MAX", 50)
     yield pristine
     pristine.mend()
 

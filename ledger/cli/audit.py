@@ -21,8 +21,8 @@ from ledger.cli.phrases import citation_phrase
 from ledger.cli.render import plain, show_json, show_some, show_stamp, show_table, time_of
 
 if TYPE_CHECKING:
-    from ledger.store.audit import Verdict
     from ledger.store.examination import Examined
+    from ledger.store.verdict import Verdict
 
 audit = typer.Typer(help="Proof that nothing was altered or removed.", no_args_is_help=True)
 

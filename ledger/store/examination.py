@@ -12,12 +12,14 @@ from ledger.errors import StartupError
 from ledger.keys.keyring import Keyring
 from ledger.keys.writers import Writers
 from ledger.store import migrations
-from ledger.store.audit import PROBLEMS_MAX, Means, Problem, Verdict, verify
+from ledger.store.audit import verify
+from ledger.store.audit_range import Means
 from ledger.store.database import Database
 from ledger.store.log import Log
 from ledger.store.logs import ACCESS, CUSTODY, find_or_make
 from ledger.store.populations import Populations
 from ledger.store.suspect import access_leaf
+from ledger.store.verdict import PROBLEMS_MAX, Problem, Verdict
 from projections.projection import Projection
 
 

@@ -121,8 +121,12 @@ class Readers:
 
 
 def _let_go(connection: sa.Connection) -> None:
+    raw = connection.connection.dbapi_connection
     connection.invalidate()
     connection.close()
+    # One that was detached from the pool is forgotten by these, and stays open.
+    if raw is not None:
+        raw.close()
 
 
 def _flat(values: Sequence[Any]) -> list[Any]:

@@ -1,38 +1,37 @@
 """Reading rows that somebody may have tampered with: nothing is taken to be of its kind."""
 
 import struct
-from dataclasses import dataclass
-from typing import Any
-from uuid import UUID
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from ledger import merkle
-from ledger.entry import access_subjects, kind_of
+from ledger.entry import access_subjects
 from ledger.store.entries import unpack
 from ledger.v1.access_pb2 import Access, AccessEntry
 from ledger.v1.event_pb2 import Entry
-from projections.subjects import subjects_of
+from projections.subjects import subjects_in
 
 
-@dataclass(frozen=True, slots=True)
-class SuspectRow:
-    """A row of the log, with values of their kinds; what was of another counts as not there."""
+class Columns(NamedTuple):
+    """Some rows of the log by their columns; what was of another kind counts as not there."""
 
-    position: int
-    event_id: bytes
-    record_us: int
-    type: int
-    subjects: list[int]
-    data: bytes
-    sealed: bytes | None
+    positions: Sequence[int]
+    event_ids: list[bytes]
+    times: list[int]
+    types: list[int]
+    subjects: list[list[int]]
+    data: list[bytes]
+    sealed: list[bytes]
+    """Empty where nothing is sealed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """What the bytes of an entry say, as far as the columns and indexes repeat it."""
 
-    event_id: str
+    event_id: bytes
     kind: str
     subjects: list[str]
     record_us: int
@@ -42,17 +41,26 @@ class Leaf:
     """Of the custody log, the entry itself."""
 
 
-def suspect_row(row: Any) -> SuspectRow:
-    """A row as it was read."""
-    return SuspectRow(
-        row.position,
-        row.event_id if isinstance(row.event_id, bytes) else b"",
-        row.record_us if isinstance(row.record_us, int) else -1,
-        row.type if isinstance(row.type, int) else -1,
-        numbers_of(row.subjects),
-        row.data if isinstance(row.data, bytes) else b"",
-        row.sealed if isinstance(row.sealed, bytes) or row.sealed is None else b"",
+def columns(rows: Sequence[Any]) -> Columns:
+    """The columns of rows as the driver gave them."""
+    positions, event_ids, times, types, subjects, data, sealed = zip(*rows, strict=True)
+    return Columns(
+        positions,
+        _bytes(event_ids),
+        _ints(times),
+        _ints(types),
+        list(map(numbers_of, subjects)),
+        _bytes(data),
+        _bytes(sealed),
     )
+
+
+def _bytes(values: Sequence[Any]) -> list[bytes]:
+    return [one if isinstance(one, bytes) else b"" for one in values]
+
+
+def _ints(values: Sequence[Any]) -> list[int]:
+    return [one if isinstance(one, int) else -1 for one in values]
 
 
 def numbers_of(packed: object) -> list[int]:
@@ -69,17 +77,21 @@ def custody_leaf(data: bytes) -> Leaf | None:
     """What the bytes of an entry of the custody log say; None: they cannot be read."""
     try:
         made = Entry.FromString(data)
-        UUID(made.event.event_id)
+        event = made.event
+        event_id = _id_bytes(event.event_id)
     except (DecodeError, ValueError):
         return None
-    if made.event.WhichOneof("fact") is None:
+    fact = event.WhichOneof("fact")
+    if fact is None:
         return None
+    body = getattr(event, fact)
+    retracts = body.retracted_event_id if fact == "retracted" else ""
     return Leaf(
-        made.event.event_id,
-        kind_of(made.event),
-        subjects_of(made.event),
-        made.record_time.ToMicroseconds(),
-        made.event.retracted.retracted_event_id,
+        event_id,
+        body.DESCRIPTOR.name,
+        subjects_in(body),
+        _micros(made.record_time),
+        retracts,
         made,
     )
 
@@ -88,15 +100,20 @@ def access_leaf(data: bytes) -> Leaf | None:
     """What the bytes of an entry of the access log say; None: they cannot be read."""
     try:
         made = AccessEntry.FromString(data)
-        UUID(made.access.access_id)
+        event_id = _id_bytes(made.access.access_id)
     except (DecodeError, ValueError):
         return None
-    return Leaf(
-        made.access.access_id,
-        Access.DESCRIPTOR.name,
-        access_subjects(made.access),
-        made.record_time.ToMicroseconds(),
-    )
+    about = access_subjects(made.access)
+    return Leaf(event_id, Access.DESCRIPTOR.name, about, _micros(made.record_time))
+
+
+def _id_bytes(event_id: str) -> bytes:
+    """The bytes of a UUID: five times as fast as `UUID`, and asked of every entry."""
+    return bytes.fromhex(event_id.replace("-", ""))
+
+
+def _micros(time: Timestamp) -> int:
+    return time.seconds * 1_000_000 + time.nanos // 1_000
 
 
 def first_other(kept: bytes, made: bytes) -> int:
