@@ -142,15 +142,14 @@ class Pending:
         for attempt in range(ATTEMPTS_MAX):
             if attempt:
                 self.submit()
-            try:
-                appended = _result(self._future, timeout_s)
-            except ConditionFailedError as error:
-                ours = [index for index in error.indexes if index < len(self._conditions)]
+            appended = _result(self._future, timeout_s)
+            if isinstance(appended, ConditionFailedError):
+                ours = [index for index in appended.indexes if index < len(self._conditions)]
                 # What only events fail that the caller may not see does not fail for her: it goes
                 # on from where they were looked at.
                 self._conditions = _moved_on(ledger, request, self._conditions, ours)
                 continue
-            except KeyOvertakenError:
+            if isinstance(appended, KeyOvertakenError):
                 ledger.log.vault.forget(one for event in self._taken for one in event.new_keys)
                 continue
             if not request.validate_only:
@@ -231,26 +230,38 @@ def _meets(ledger: Ledger, precondition: Precondition, size: int) -> bool:
     return False
 
 
-def _result(future: "Future[Appended]", timeout_s: float) -> Appended:
-    """What became of an append. Raises ConditionFailedError, KeyOvertakenError."""
+def _result(
+    future: "Future[Appended]", timeout_s: float
+) -> Appended | ConditionFailedError | KeyOvertakenError:
+    """What became of an append, or why to try again.
+
+    What a future raises is not raised further: an exception that its future keeps would keep the
+    call that it went through, and its place on the connection, until the garbage is collected.
+    """
     try:
-        return future.result(timeout_s)
-    except EventIdTakenError as error:
-        raise refuse(
-            [
-                (
-                    ErrorReason.ERROR_REASON_EVENT_ID_TAKEN,
-                    f"events[{error.index}].event_id",
-                    "taken by an event with other content",
-                )
-            ]
-        ) from None
+        error = future.exception(timeout_s)
     except FutureTimeoutError:
         future.cancel()
         raise LedgerError(
             ErrorReason.ERROR_REASON_DEADLINE_PASSED,
             "not written within the deadline; the events may still be kept",
         ) from None
+    if isinstance(error, ConditionFailedError | KeyOvertakenError):
+        return error
+    if isinstance(error, EventIdTakenError):
+        field = f"events[{error.index}].event_id"
+        raise refuse(
+            [
+                (
+                    ErrorReason.ERROR_REASON_EVENT_ID_TAKEN,
+                    field,
+                    "taken by an event with other content",
+                )
+            ]
+        )
+    if isinstance(error, LedgerError):
+        raise LedgerError(error.reason, str(error))
+    return future.result()
 
 
 def _receipts(
