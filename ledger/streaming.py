@@ -9,7 +9,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from ledger.append import Pending, reads_the_log
@@ -41,11 +40,16 @@ class Batch:
     request: AppendEventsRequest | None = None
     """None: it could not be read."""
 
-    def receipt(self) -> BatchReceipt:
-        """Its receipt, once it is kept. Raises what it is refused with."""
+    def outcome(self) -> BatchReceipt | Exception:
+        """Its receipt, once it is kept, or why it is not, or may not be."""
         if isinstance(self.begun, Exception):
-            raise self.begun
-        return compact(self.begun.result(WRITE_S))
+            return self.begun
+        try:
+            return compact(self.begun.result(WRITE_S))
+        except LedgerError as refusal:
+            return light(refusal)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is this batch's outcome
+            return error
 
 
 class Stream:
@@ -85,6 +89,8 @@ class Stream:
         began_s = time.perf_counter()
         try:
             begun = begin()
+        except LedgerError as refusal:
+            begun = light(refusal)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this batch's answer
             begun = error
         with self._changed:
@@ -97,7 +103,7 @@ class Stream:
     def refuse(self, refusal: LedgerError, size: int) -> None:
         """Answer a batch with a refusal, in its turn."""
         with self._changed:
-            self._batches.append(Batch(size, time.perf_counter(), refusal))
+            self._batches.append(Batch(size, time.perf_counter(), light(refusal)))
             self._changed.notify_all()
 
     # Of the thread that tells.
@@ -124,26 +130,38 @@ class Stream:
 
     def require_whole(self) -> None:
         """Raise why it ended, unless the sender ended it."""
-        if self._why is not None:
-            raise self._why
+        why, self._why = self._why, None
+        try:
+            if why is not None:
+                raise why
+        finally:
+            del why  # as in `light`
 
     def close(self) -> None:
         """End, and see what was begun through: whoever is gone may have erased somebody."""
         self.end()
         while not self.is_over:
             if batch := self.oldest(WRITE_S):
-                with suppress(Exception):
-                    batch.receipt()
+                batch.outcome()
                 self.settle(batch)
 
     # Of both.
 
     def end(self, why: Exception | None = None) -> None:
-        """Begin nothing more. What was begun is still told of. The first end counts."""
+        """Begin nothing more. What was begun is still told of. The first reason counts."""
         with self._changed:
-            if not self._has_ended:
-                self._has_ended, self._why = True, why
+            self._has_ended = True
+            self._why = self._why or why
             self._changed.notify_all()
+
+
+def light(refusal: LedgerError) -> LedgerError:
+    """A refusal that keeps nothing alive of where it was raised: not the call, nor its connection.
+
+    Whoever keeps it in a frame that it went through would make a circle of it.
+    """
+    refusal.__traceback__ = refusal.__context__ = None
+    return refusal
 
 
 def opening() -> Credit:

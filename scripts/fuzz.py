@@ -203,7 +203,7 @@ def wire(calls: int, seconds: float, seed: int) -> dict[str, Any]:
     from ledger.keys.authority import make
     from ledger.keys.certificates import Identities
     from ledger.ledger import Ledger
-    from ledger.rpc import calls as edge
+    from ledger.rpc import call as edge
     from ledger.rpc.server import Server
     from ledger.rpc.transport import channel_credentials
 

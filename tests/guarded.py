@@ -62,7 +62,9 @@ class Caller:
         until = time.monotonic() + 20
         while True:
             try:
-                answer = call(request, timeout=timeout)
+                # Of a stream of batches, this is the only one.
+                given = iter([request]) if name == "AppendEventBatches" else request
+                answer = call(given, timeout=timeout)
                 return answer if isinstance(answer, Message) else list(answer)
             except grpc.RpcError as error:
                 refusal = received(error)

@@ -18,6 +18,7 @@ from google.type.date_pb2 import Date
 from guarded import Caller, Guarded, role_of
 
 from ledger.ask.citation import cite
+from ledger.rpc.status import refusal_in
 from ledger.v1 import audit_service_pb2 as audit
 from ledger.v1 import custody_query_service_pb2 as query
 from ledger.v1 import ledger_service_pb2 as log
@@ -357,6 +358,13 @@ def _recorded(caller: Caller, one: Someone) -> log.AppendEventsRequest:
     return log.AppendEventsRequest(events=[made], validate_only=True)
 
 
+def _never_recorded(caller: Caller, one: Someone) -> log.AppendEventBatchesRequest:
+    """The same as a batch, which is refused: something happened, whatever it was."""
+    nothing = log.Precondition(no_events_match=log.EventFilter())
+    events = _recorded(caller, one).events
+    return log.AppendEventBatchesRequest(events=events, preconditions=[nothing])
+
+
 def _likely(caller: Caller, one: Someone) -> bool:
     return sees(caller, one) and sees(caller, one.adult)
 
@@ -372,6 +380,11 @@ ROWS: dict[str, Row] = {
         _same(1, lambda answer: len(answer.receipts)),
         is_of_one=True,
         admits=lambda _caller, one: named(one, "registered"),
+    ),
+    "LedgerService/AppendEventBatches": _row(
+        _never_recorded,
+        _same("PRECONDITION_FAILED", lambda answer: refusal_in(answer[1].refusal).name),
+        is_of_one=True,
     ),
     "LedgerService/GetEvent": _row(
         lambda _, one: log.GetEventRequest(event_id=one.id_of("registered")),

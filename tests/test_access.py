@@ -27,7 +27,8 @@ from ledger.access.policy import policies
 from ledger.errors import LedgerError
 from ledger.keys.authority import issue_client
 from ledger.ledger import now_us
-from ledger.rpc.calls import ABSENT_S, Calls
+from ledger.rpc.call import ABSENT_S
+from ledger.rpc.calls import Calls
 from ledger.rpc.server import Server
 from ledger.v1.access_pb2 import Access
 from ledger.v1.audit_service_pb2 import (

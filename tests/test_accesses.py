@@ -22,7 +22,7 @@ import projections
 from ledger import merkle
 from ledger.errors import LedgerError
 from ledger.ledger import now_us
-from ledger.rpc.calls import is_telling
+from ledger.rpc.call import is_telling
 from ledger.store.examination import examine
 from ledger.v1.access_pb2 import Access, AccessEntry, RecordedAccess
 from ledger.v1.audit_service_pb2 import (

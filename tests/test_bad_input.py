@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from queue import SimpleQueue
 from typing import Any
 
 import grpc
@@ -94,6 +95,8 @@ from ledger.v1.identity_pb2 import (
     SpecialNeedRecorded,
 )
 from ledger.v1.ledger_service_pb2 import (
+    AppendEventBatchesRequest,
+    AppendEventBatchesResponse,
     AppendEventsRequest,
     EventFilter,
     GetEventRequest,
@@ -232,6 +235,22 @@ every_method = pytest.mark.parametrize(
 )
 
 
+class RefusedBatch(grpc.RpcError):
+    """The refusal of a batch, as that of a call."""
+
+    def __init__(self, status: Status) -> None:
+        self._status = status
+
+    def code(self) -> grpc.StatusCode:
+        return next(one for one in grpc.StatusCode if one.value[0] == self._status.code)
+
+    def details(self) -> str:
+        return self._status.message
+
+    def trailing_metadata(self) -> Any:
+        return [("grpc-status-details-bin", self._status.SerializeToString())]
+
+
 class Sender:
     """Sends bytes to any method."""
 
@@ -252,7 +271,24 @@ class Sender:
             first = next(stream)
             stream.cancel()
             return [first]
-        return list(stream)
+        answers = list(stream)
+        for one in answers:
+            if method.client_streaming and one.HasField("refusal"):
+                raise RefusedBatch(one.refusal)
+        return answers
+
+    def stream(self, batches: list[bytes]) -> Iterator[Any]:
+        """The answers to batches on one stream, each sent when there is credit for it."""
+        sending: SimpleQueue[bytes | None] = SimpleQueue()
+        answers = self._channel.stream_stream(
+            "/ledger.v1.LedgerService/AppendEventBatches",
+            response_deserializer=AppendEventBatchesResponse.FromString,
+        )(iter(sending.get, None), timeout=60)
+        left = iter(batches)
+        for answer in answers:
+            for _ in range(answer.credit.batches):
+                sending.put(next(left, None))
+            yield answer
 
     def outcome(self, method: MethodDescriptor, data: bytes) -> Refusal | None:
         """The refusal, if there is one."""
@@ -1253,6 +1289,29 @@ def test_bad_input_is_refused_by_name_and_nothing_of_it_is_kept_or_repeated(
     assert caplog.records == []
 
 
+def test_a_batch_of_a_stream_is_refused_as_an_append_is(sender: Sender) -> None:
+    """One after the other on one stream, which goes on; the last is kept."""
+    cases = [
+        (request, found)
+        for request, *found in CASES.values()
+        if isinstance(request, AppendEventsRequest)
+        and not (request.validate_only or request.prove or request.strict)
+    ]
+    before = checkpoint(sender).size
+    good = sent(event(PersonRegistered(person_id=STRANGER)))
+    given = [bytes_of(request) for request, _ in cases] + [bytes_of(good)]
+
+    found = []
+    for answer in sender.stream(given):
+        if answer.HasField("refusal"):
+            told = refusal_of(RefusedBatch(answer.refusal))
+            found.append([told.code, told.reason, told.fields])
+
+    assert len(cases) > 50
+    assert found == [wanted for _, wanted in cases]
+    assert checkpoint(sender).size == before + 1
+
+
 # Every field of its kind, found through the descriptors.
 
 EVERY_KIND = every_kind()
@@ -1351,6 +1410,7 @@ GOOD: list[Message] = [
         event(Retracted(retracted_event_id=id_of("kept"), reason_text="not so")),
         somebody(corrects_event_id=id_of("kept")),
     ),
+    AppendEventBatchesRequest(events=[somebody()], preconditions=[anything(types=["Reunified"])]),
     GetEventRequest(event_id=id_of("kept")),
     ReadEventsRequest(filter=about(f"person:{KNOWN}"), after_position=1, limit=3),
     WatchEventsRequest(filter=about(f"person:{KNOWN}"), after_position=1),
@@ -1894,7 +1954,7 @@ def requests(draw: st.DrawFn, request_type: type[Message]) -> Message:
             getattr(node, field.name).SetInParent()
         else:
             setattr(node, field.name, draw(scalar(field)))
-    if isinstance(request, AppendEventsRequest):
+    if isinstance(request, AppendEventsRequest | AppendEventBatchesRequest):
         used = {one.event_id for start in good(request_type) for one in start.events}
         for one in request.events:
             if one.event_id in used:
@@ -1928,6 +1988,9 @@ def test_any_message_gets_an_answer_or_a_named_refusal(
                 assert_named(found)
                 shown = found.text + str(logged)
             else:
+                if isinstance(request, AppendEventBatchesRequest):
+                    there = {one.event_id for one in answer[1].receipt.already_recorded}
+                    kept.extend(one for one in request.events if one.event_id not in there)
                 if isinstance(request, AppendEventsRequest) and not request.validate_only:
                     pairs = zip(request.events, answer[0].receipts, strict=True)
                     kept.extend(one for one, receipt in pairs if not receipt.already_recorded)

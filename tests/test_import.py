@@ -114,7 +114,7 @@ def test_the_beginning_of_the_real_list_gives_its_numbers(
 
 @needs(SEPARATIONS)
 def test_what_is_odd_in_the_real_list_is_said() -> None:
-    found = rows.read(SEPARATIONS, profile.load("orr-separations")).rows
+    found = list(rows.read(SEPARATIONS, profile.load("orr-separations")))
 
     assert Counter(row.reason for row in found if row.reason) == {
         "page header left by the conversion from PDF": 62
@@ -357,7 +357,7 @@ def test_lines_of_rows_with_broken_cells_are_counted_as_an_editor_does(tmp_path:
     broken = GOOD.replace("Criminal", '"Parent has Criminal\nHistory"')
     file.write_text(f"{HEADER}\n{broken}\n{broken}\n{GOOD}\n")
 
-    found = rows.read(file, profile.load("orr-separations")).rows
+    found = list(rows.read(file, profile.load("orr-separations")))
 
     assert [row.line for row in found] == [2, 4, 6]
     assert [row.number for row in found] == [1, 2, 3]

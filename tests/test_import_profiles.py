@@ -18,14 +18,14 @@ from ledger.v1.time_pb2 import Precision
 
 
 def events_of(file: Path, name: str) -> list[Event]:
-    found = rows.read(file, profile.load(name)).rows
+    found = list(rows.read(file, profile.load(name)))
     assert [(row.line, row.column, row.reason) for row in found if row.reason] == []
     return [event for row in found for event in row.events]
 
 
 @needs(APPREHENSIONS)
 def test_each_row_of_the_apprehension_list_is_a_person_and_her_apprehension() -> None:
-    found = rows.read(APPREHENSIONS, profile.load("usbp-apprehensions")).rows
+    found = list(rows.read(APPREHENSIONS, profile.load("usbp-apprehensions")))
 
     assert len(found) == 4711
     assert [(row.line, row.column, row.reason) for row in found if row.reason] == []
@@ -148,7 +148,7 @@ def test_the_later_release_reaches_to_a_later_day() -> None:
 @needs(SEPARATIONS)
 def test_a_referral_carries_the_reason_as_the_list_gives_it() -> None:
     listed = [one for one in plain(SEPARATIONS) if one["AGE"] != "A"]
-    found = rows.read(SEPARATIONS, profile.load("orr-separations")).rows
+    found = list(rows.read(SEPARATIONS, profile.load("orr-separations")))
     events = [event for row in found for event in row.events]
     referrals = [
         event.referred_to_orr for event in events if event.WhichOneof("fact") == "referred_to_orr"
@@ -218,7 +218,7 @@ def load(tmp_path: Path, text: str) -> profile.Profile:
 def read(tmp_path: Path, text: str, *lines: str) -> list[rows.Row]:
     file = tmp_path / "list.csv"
     file.write_text("\n".join(["when,count,sex", *lines]), encoding="utf-8")
-    return rows.read(file, load(tmp_path, text)).rows
+    return list(rows.read(file, load(tmp_path, text)))
 
 
 FAULTS = {

@@ -28,6 +28,7 @@ from ledger.rpc.client import Client
 from ledger.rpc.methods import METHODS as ANSWERS
 from ledger.rpc.server import Server
 from ledger.v1.custody_pb2 import Apprehended
+from ledger.v1.ledger_service_pb2 import AppendEventBatchesResponse
 from ledger.v1.options_pb2 import Role
 
 # One of each role that any method is for.
@@ -57,10 +58,14 @@ def send(
     try:
         if method.server_streaming:
             stream = channel.unary_stream(path)(data, timeout=30, metadata=metadata)
-            for _ in stream:
+            for answer in stream:
                 if method.name == "WatchEvents":
                     stream.cancel()
                     break
+                if method.name == "AppendEventBatches":
+                    told = AppendEventBatchesResponse.FromString(answer)
+                    if told.HasField("refusal"):
+                        return False, repr(told).encode() + answer
         else:
             channel.unary_unary(path)(data, timeout=30, metadata=metadata)
     except grpc.RpcError as error:
@@ -153,7 +158,8 @@ def failing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     with pytest.MonkeyPatch.context() as patch:
         for method in METHODS:
             answers = ANSWERS[method.containing_service.name]
-            patch.setitem(answers, method.name, fail_later if method.server_streaming else fail)
+            is_later = method.server_streaming and not method.client_streaming
+            patch.setitem(answers, method.name, fail_later if is_later else fail)
         with Guarded(folder, f"sqlite:///{folder / 'ledger.db'}") as running:
             yield running
 

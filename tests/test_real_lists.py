@@ -176,7 +176,7 @@ def lists(
 
 def _import_half(told: Lists) -> None:
     """As if the import had been broken off."""
-    found = rows.read(SEPARATIONS, profile.load("orr-separations")).rows
+    found = list(rows.read(SEPARATIONS, profile.load("orr-separations")))
     told.sizes["half"] = run(told.client, found[:HALF]).stamp.size
     told.half = half_of(told, told.basis("half", end_of("2018-06-20")))
 

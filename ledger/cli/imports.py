@@ -1,5 +1,6 @@
 """Commands that import lists of other systems."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,50 +38,43 @@ def check(
 
     Example: ledger import check list.csv --profile orr-separations
     """
-    imported = _import(file, profile, server, validate_only=True)
-    rows = []
-    for row in imported.rows:
-        if row.reason:
-            verdict = "rejected"
-        elif row.number in imported.already_recorded:
-            verdict = "already recorded"
-        else:
-            verdict = "would append"
-        rows.append((row, verdict))
-    if output == Output.JSON:
-        show_json(
+    words = {"appended": "would append"}
+    rows: list[dict[str, Any]] = []
+    imported = _import(
+        file,
+        profile,
+        server,
+        validate_only=True,
+        told=lambda row, verdict: rows.append(
             {
-                **_counts(imported),
-                "rows_checked": [
-                    {
-                        "row": row.number,
-                        "line": row.line,
-                        "verdict": verdict,
-                        "column": row.column,
-                        "reason": row.reason,
-                        "events": [event.WhichOneof("fact") for event in row.events],
-                        "notes": _notes(row),
-                    }
-                    for row, verdict in rows
-                ],
+                "row": row.number,
+                "line": row.line,
+                "verdict": words.get(verdict, verdict),
+                "column": row.column,
+                "reason": row.reason,
+                "events": [event.WhichOneof("fact") for event in row.events],
+                "notes": [{"column": column, "note": text} for column, text in row.notes],
             }
-        )
+        ),
+    )
+    if output == Output.JSON:
+        show_json({**_counts(imported), "rows_checked": rows})
         return
     show_table(
         f"{file.name}, row by row",
         ["line", "row", "", "events", "why, and notes"],
         [
             (
-                row.line,
-                row.number,
-                verdict,
-                len(row.events) or "",
+                row["line"],
+                row["row"],
+                row["verdict"],
+                len(row["events"]) or "",
                 "; ".join(
-                    [f"{row.column} {row.reason}".strip()] * bool(row.reason)
-                    + [f"{column} {text}".strip() for column, text in row.notes]
+                    [f"{row['column']} {row['reason']}".strip()] * bool(row["reason"])
+                    + [f"{one['column']} {one['note']}".strip() for one in row["notes"]]
                 ),
             )
-            for row, verdict in rows
+            for row in rows
         ],
     )
     _summary(imported, "would be appended")
@@ -97,31 +91,41 @@ def run(
 
     Example: ledger import run list.csv --profile orr-separations
     """
-    imported = _import(file, profile, server, validate_only=False)
+    rejected: list[tuple[int, int, str, str]] = []
+    said: list[str] = []
+
+    def tell(row: Any, _verdict: str) -> None:
+        if row.reason:
+            rejected.append((row.line, row.number, row.column, row.reason))
+        verb = "rejected" if row.reason else "note"
+        for column, text in [(row.column, row.reason)] * bool(row.reason) + row.notes:
+            said.append(f"line {row.line}: {verb}: {f'{column} {text}'.strip()}")
+
+    imported = _import(file, profile, server, validate_only=False, told=tell)
     if output == Output.JSON:
         show_json(_counts(imported))
-        for row in imported.rows:
-            said = [(row.column, row.reason)] * bool(row.reason) + row.notes
-            for column, text in said:
-                verb = "rejected" if row.reason else "note"
-                typer.echo(f"line {row.line}: {verb}: {f'{column} {text}'.strip()}", err=True)
+        for line in said:
+            typer.echo(line, err=True)
         return
-    if imported.rejected:
-        show_table(
-            "Rejected",
-            ["line", "row", "column", "reason"],
-            [(row.line, row.number, row.column, row.reason) for row in imported.rejected],
-        )
+    if rejected:
+        show_table("Rejected", ["line", "row", "column", "reason"], rejected)
     _summary(imported, "appended")
 
 
-def _import(file: Path, profile_name: str, server: str, *, validate_only: bool) -> Any:
+def _import(
+    file: Path,
+    profile_name: str,
+    server: str,
+    *,
+    validate_only: bool,
+    told: Callable[[Any, str], None],
+) -> Any:
     # Imported here because they bring grpc along, which takes a good part of a second.
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     from ledger.imports import profile, rows
-    from ledger.imports.run import run as run_import
+    from ledger.imports.run import Import
 
     found = rows.read(file, profile.load(profile_name))
     bar = Progress(
@@ -133,35 +137,27 @@ def _import(file: Path, profile_name: str, server: str, *, validate_only: bool) 
         disable=not Console(stderr=True).is_terminal,
     )
     with connected(server) as client, bar:
-        task = bar.add_task("rows", total=sum(not row.reason for row in found.rows))
-        return run_import(
-            client,
-            found.rows,
-            validate_only=validate_only,
-            progress=lambda count: bar.advance(task, count),
-        )
+        imported = Import(client, found, validate_only=validate_only)
+        for row, verdict in bar.track(imported.verdicts(), len(found), description="rows"):
+            told(row, verdict)
+    return imported
 
 
 def _counts(imported: Any) -> dict[str, Any]:
     return {
-        "rows": len(imported.rows),
-        "accepted_rows": len(imported.rows) - len(imported.rejected),
-        "rejected_rows": len(imported.rejected),
+        "rows": imported.rows,
+        "accepted_rows": imported.rows - imported.rejected,
+        "rejected_rows": imported.rejected,
         "events_appended": imported.events_appended,
         "size": imported.stamp.size,
         "root": imported.stamp.root.hex(),
     }
 
 
-def _notes(row: Any) -> list[dict[str, str]]:
-    return [{"column": column, "note": text} for column, text in row.notes]
-
-
 def _summary(imported: Any, done: str) -> None:
     counts = _counts(imported)
-    noted = sum(bool(row.notes) for row in imported.rows)
     typer.echo(
-        f"{counts['rows']} rows: {counts['accepted_rows']} accepted ({noted} with notes), "
+        f"{counts['rows']} rows: {counts['accepted_rows']} accepted ({imported.noted} with notes), "
         f"{counts['rejected_rows']} rejected; {counts['events_appended']} events {done}"
     )
     show_stamp(imported.stamp)

@@ -20,7 +20,7 @@ import typer
 from google.protobuf.json_format import ParseDict
 
 from ledger.imports import profile, rows
-from ledger.imports.run import Imported, run
+from ledger.imports.run import Import
 from ledger.rpc.client import Client
 from ledger.v1.event_pb2 import Event
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest
@@ -39,8 +39,8 @@ def tell(address: str, *, default: str, stay: bool) -> None:
     with Client(address) as client:
         imported = _import(client)
         typer.echo(
-            f"\nA list of {len(imported.rows)} rows is imported: {CHILDREN} children, and "
-            f"{len(imported.rejected)} page headers, which are named and left out.\n"
+            f"\nA list of {imported.rows} rows is imported: {CHILDREN} children, and "
+            f"{imported.rejected} page headers, which are named and left out.\n"
             "\nThen, one append at a time, a family:"
         )
         for step, (say, events) in enumerate(story(), 1):
@@ -108,13 +108,15 @@ def _id(name: str) -> str:
     return str(uuid5(SPACE, name))
 
 
-def _import(client: Client) -> Imported:
+def _import(client: Client) -> Import:
     """Import an invented list as the real one is imported."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "invented.csv"
         file.write_text("\r\n".join(_invented_list()) + "\r\n", encoding="utf-8")
-        found = rows.read(file, profile.load("orr-separations"))
-    return run(client, found.rows)
+        imported = Import(client, rows.read(file, profile.load("orr-separations")))
+        for _ in imported.verdicts():
+            pass
+    return imported
 
 
 def _invented_list() -> Iterator[str]:

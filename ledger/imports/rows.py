@@ -1,15 +1,12 @@
-"""Reading a list, with its mess: rows with the line they begin on, and the events they become.
+"""The rows of a list, with its mess: the line they begin on, and the events they become.
 
-A cell may hold line breaks, a row may be a page header, bytes may be of another encoding. Nothing
-is dropped in silence: every row is either events or a rejection with line, column and reason.
+A row may be a page header, bytes may be of another encoding. Nothing is dropped in silence: every
+row is either events or a rejection with line, column and reason.
 """
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
@@ -17,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from ledger.errors import MistakeError
+from ledger.imports.file import Likeness, ListFile
 from ledger.imports.profile import (
     INTEGERS,
     EventRule,
@@ -68,72 +65,36 @@ class CellError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class List:
-    """A list that was read."""
+    """A list that has the form of its profile. Its rows are made each time they are asked for."""
 
-    sha256: bytes
-    rows: list[Row]
+    file: ListFile
+    profile: Profile
+
+    def __len__(self) -> int:
+        return self.file.count
+
+    def __iter__(self) -> Iterator[Row]:
+        """The rows. Raises MistakeError where the file is not as it was when it was opened."""
+        likeness = Likeness(self.file.alike)
+        for number, line, cells in self.file.records():
+            row = Row(number, line)
+            if len(cells) == len(self.profile.columns):
+                row.cells = dict(zip(self.profile.columns, cells, strict=True))
+                _interpret(row, self.profile, self.file.sha256)
+            else:
+                row.reject("", f"has {len(cells)} cells, not {len(self.profile.columns)}")
+            if not row.reason and (before := likeness.before(cells, line)):
+                row.notes.append(("", f"is like the row of line {before} in every cell"))
+            yield row
 
 
 def read(path: Path, profile: Profile) -> List:
-    """Read a list by a profile. Raises MistakeError if it is not a list of this kind."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise MistakeError(f"{path} cannot be read: {error.strerror}") from None
-    digest = sha256(content).digest()
-    # Other bytes than UTF-8 become surrogates, and are found in the cell where they stand.
-    text = content.decode("utf-8-sig", errors="surrogateescape")
-    rows = list(_records(text, profile))
-    for row in rows:
-        _interpret(row, profile, digest)
-    _note_duplicates(rows, profile)
-    return List(digest, rows)
-
-
-def _records(text: str, profile: Profile) -> Iterator[Row]:
-    """The rows after the header."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=profile.delimiter, strict=True)
-    number, header = 0, False
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            break
-        except csv.Error as error:
-            raise MistakeError(f"line {line}: not a list of this form: {error}") from None
-        if line <= profile.title_lines or not cells:
-            continue
-        if not header:
-            _check_header(cells, line, profile)
-            header = True
-            continue
-        number += 1
-        row = Row(number, line)
-        if len(cells) == len(profile.columns):
-            row.cells = dict(zip(profile.columns, cells, strict=True))
-        else:
-            row.reject("", f"has {len(cells)} cells, not {len(profile.columns)}")
-        yield row
-    if not header:
-        raise MistakeError("the file has no header line")
-
-
-def _check_header(cells: list[str], line: int, profile: Profile) -> None:
-    found = [folded(cell) for cell in cells]
-    for wanted, cell in zip(profile.columns, found, strict=False):
-        if wanted != cell:
-            raise MistakeError(f"line {line}: the column {wanted!r} is expected, not {cell!r}")
-    if len(found) != len(profile.columns):
-        raise MistakeError(
-            f"line {line}: {len(profile.columns)} columns are expected, not {len(found)}"
-        )
+    """Open a list, and look through it. Raises MistakeError if it is not a list of this kind."""
+    return List(ListFile(path, profile), profile)
 
 
 def _interpret(row: Row, profile: Profile, digest: bytes) -> None:
     """Turn the cells of a row into events, notes or a rejection."""
-    if row.reason:
-        return
     for column, cell in row.cells.items():
         if not cell.isprintable() and any("\udc80" <= char <= "\udcff" for char in cell):
             row.reject(column, "is not UTF-8")
@@ -267,18 +228,6 @@ def _is_before(row: Row, profile: Profile, column: str, other: str) -> bool:
     if not row.cells[column].strip() or not row.cells[other].strip():
         return False
     return _instant(row, profile, column) < _instant(row, profile, other)
-
-
-def _note_duplicates(rows: Iterable[Row], profile: Profile) -> None:
-    """Rows alike in every cell: twins or double entry, which nobody can tell, so both stay."""
-    first: dict[tuple[str, ...], Row] = {}
-    for row in rows:
-        if row.reason:
-            continue
-        key = tuple(row.cells[column] for column in profile.columns)
-        before = first.setdefault(key, row)
-        if before is not row:
-            row.notes.append(("", f"is like the row of line {before.line} in every cell"))
 
 
 def _derived(digest: bytes, row: Row, what: str) -> str:

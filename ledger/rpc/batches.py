@@ -19,9 +19,13 @@ from ledger.rpc.call import Call
 from ledger.rpc.methods import Method
 from ledger.rpc.status import status_of
 from ledger.rpc.strict import check
-from ledger.streaming import Batch, Stream, opening
+from ledger.streaming import Batch, Stream, light, opening
 from ledger.v1.error_pb2 import ErrorReason
-from ledger.v1.ledger_service_pb2 import AppendEventBatchesResponse, AppendEventsRequest
+from ledger.v1.ledger_service_pb2 import (
+    AppendEventBatchesResponse,
+    AppendEventsRequest,
+    BatchReceipt,
+)
 
 # How often it is looked whether a stream may go on, where nothing comes.
 LOOK_S = 1.0
@@ -61,7 +65,10 @@ def answer_batches(
             call.require_still_known()
             if batch is not None:
                 heard = time.monotonic()
-                yield from _taken(call, _told(call, batch, stream))
+                answer = _told(call, batch, stream)
+                if answer is None:
+                    break
+                yield from _taken(call, answer)
             if call.ledger.stopping.is_set():
                 stream.end(LedgerError(ErrorReason.ERROR_REASON_STOPPING, "the ledger is stopping"))
             elif time.monotonic() > old:
@@ -86,22 +93,23 @@ def _taken(call: Call, answer: AppendEventBatchesResponse) -> Iterator[bytes]:
         yield answer.SerializeToString()
 
 
-def _told(call: Call, batch: Batch, stream: Stream) -> AppendEventBatchesResponse:
-    """The answer to the oldest batch. Raises what ends the stream."""
+def _told(call: Call, batch: Batch, stream: Stream) -> AppendEventBatchesResponse | None:
+    """The answer to the oldest batch; None: it ends the stream."""
     answer = AppendEventBatchesResponse()
     call.request = batch.request
-    try:
-        answer.receipt.CopyFrom(batch.receipt())
-        call.count("events", len(answer.receipt.leaf_hashes))
-    except LedgerError as error:
-        if error.status in ENDING:
-            raise
-        refusal = call.refused(error)
-        if refusal.status in ENDING:
-            raise refusal from None
-        call.conceal(refusal, batch.began_s)
-        answer.refusal.CopyFrom(status_of(refusal))
+    outcome = batch.outcome()
+    if isinstance(outcome, LedgerError) and outcome.status not in ENDING:
+        outcome = light(call.refused(outcome))
+    if isinstance(outcome, BatchReceipt):
+        answer.receipt.CopyFrom(outcome)
+        call.count("events", len(outcome.leaf_hashes))
+    elif isinstance(outcome, LedgerError) and outcome.status not in ENDING:
+        call.conceal(outcome, batch.began_s)
+        answer.refusal.CopyFrom(status_of(outcome))
         call.count("refused", 1)
+    else:
+        stream.end(outcome)
+        return None
     call.request = None
     call.count("batches", 1)
     answer.credit.CopyFrom(stream.settle(batch))

@@ -2,18 +2,20 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import grpc
 
 from ledger.rpc.identity import PURPOSE, TOKEN
+from ledger.rpc.pump import Outcome, Pump
 from ledger.rpc.status import received
 from ledger.rpc.transport import channel_credentials
 from ledger.v1.audit_service_pb2_grpc import AuditServiceStub
 from ledger.v1.custody_query_service_pb2_grpc import CustodyQueryServiceStub
 from ledger.v1.error_pb2 import ErrorReason
+from ledger.v1.ledger_service_pb2 import AppendEventBatchesRequest
 from ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
 
 BEHIND = ErrorReason.ERROR_REASON_PROJECTION_BEHIND
@@ -38,7 +40,11 @@ _RETRIES = json.dumps(
 )
 
 
-class _Presenting(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
+class _Presenting(
+    grpc.UnaryUnaryClientInterceptor,
+    grpc.UnaryStreamClientInterceptor,
+    grpc.StreamStreamClientInterceptor,
+):
     """Shows with each call whose it is, and what it is for."""
 
     def __init__(self, metadata: Sequence[tuple[str, str]]) -> None:
@@ -55,6 +61,12 @@ class _Presenting(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterc
     ) -> Any:
         """See grpc.UnaryStreamClientInterceptor."""
         return continuation(self._shown(client_call_details), request)
+
+    def intercept_stream_stream(
+        self, continuation: Callable[[Any, Any], Any], client_call_details: Any, requests: Any
+    ) -> Any:
+        """See grpc.StreamStreamClientInterceptor."""
+        return continuation(self._shown(client_call_details), requests)
 
     def _shown(self, details: Any) -> Any:
         return details._replace(metadata=[*(details.metadata or ()), *self._metadata])
@@ -117,6 +129,10 @@ class Client:
         self.ledger = LedgerServiceStub(channel)
         self.custody = CustodyQueryServiceStub(channel)
         self.audit = AuditServiceStub(channel)
+
+    def append_batches(self, batches: Iterable[AppendEventBatchesRequest]) -> Iterator[Outcome]:
+        """Append batch after batch, without waiting for each; see `Pump.outcomes`."""
+        return Pump(self.ledger.AppendEventBatches, batches).outcomes()
 
     def __enter__(self) -> Self:
         return self
