@@ -80,17 +80,20 @@ def revise(
     """
     wanted = list(projections)
     courses = courses_of(wanted, record.subject_id)
-    followed = [(one.name, Memberships(one, courses[one.name], named)) for one in wanted]
+    followed = [
+        (one.name, course := courses[one.name], Memberships(one, course, named)) for one in wanted
+    ]
     revisions = {one.name: Revision() for one in wanted}
     knowledge = Knowledge(record.subject_id, record.entries)
 
     def follow(position: int, kept: int, from_us: int) -> None:
         for course in courses.values():
             course.follow(knowledge.facts, kept)
-        for name, memberships in followed:
-            gone, come = memberships.follow(knowledge.facts, from_us)
-            if position > after:
-                revisions[name].note(position, gone, come)
+        for name, course, memberships in followed:
+            if course.has_moved:
+                gone, come = memberships.follow(knowledge.facts, from_us)
+                if position > after:
+                    revisions[name].note(position, gone, come)
 
     is_behind = False
     for position, _ in record.entries:

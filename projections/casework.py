@@ -1,6 +1,6 @@
 """What agencies do about a person: reunification cases, calls and visits, requests."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ledger.v1.oversight_pb2 import InformationRequested, InformationSupplied
 from ledger.v1.separation_pb2 import (
@@ -10,6 +10,7 @@ from ledger.v1.separation_pb2 import (
 )
 from ledger.v1.view_pb2 import Contact, InformationRequest, ReunificationCase, ReunificationStep
 from projections.clocks import Clocks
+from projections.evolve import replace
 from projections.history import Fact
 from projections.projection import Projection
 

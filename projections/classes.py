@@ -4,12 +4,13 @@ The last determination of a class counts; the earlier ones stay in the log, so t
 was understood on a past day can be listed again.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
 from ledger.v1.oversight_pb2 import ClassMembershipDetermined
 from ledger.v1.view_pb2 import ClassMembership
+from projections.evolve import replace
 from projections.history import Fact
 from projections.projection import Projection
 

@@ -6,7 +6,7 @@ cannot be told.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 from google.protobuf.message import Message
@@ -17,6 +17,7 @@ from ledger.v1.view_pb2 import Clock as ClockMessage
 from ledger.v1.view_pb2 import ClockState, PersonClocks
 from projections import age
 from projections.age import Born
+from projections.evolve import replace
 from projections.history import Fact
 from projections.identity import Identity, identity
 from projections.projection import Projection

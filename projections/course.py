@@ -20,7 +20,10 @@ class Course(Generic[View]):
         """`parts`: the courses of the parts, by the field of the view."""
         self.begun = projection.begin(subject_id)
         self.views: list[View] = []
+        self.has_moved = False
+        """Whether the last facts that it followed made another view."""
         self._projection = projection
+        self._kinds = projection.all_kinds
         self._parts = list(parts.items())
 
     def follow(self, known: Sequence[Fact], kept: int) -> None:
@@ -29,29 +32,32 @@ class Course(Generic[View]):
         The courses of the parts have gone along them already.
         """
         views = self.views
+        self.has_moved = len(views) > kept
         del views[kept:]
         view = views[-1] if views else self.begun
-        for fact in known[kept:]:
-            if fact.kind in self._projection.all_kinds:
-                moved = {
-                    name: part.views[len(views)]
-                    for name, part in self._parts
-                    if part.views[len(views)] is not getattr(view, name)
-                }
+        for index in range(kept, len(known)):
+            fact = known[index]
+            if fact.kind in self._kinds:
+                before = view
+                moved = {}
+                for name, part in self._parts:
+                    if (now := part.views[index]) is not getattr(view, name):
+                        moved[name] = now
                 view = self._projection.take(view, fact, moved)
+                self.has_moved = self.has_moved or view is not before
             views.append(view)
 
 
 def courses_of(projections: Iterable[Projection[Any]], subject_id: str) -> "dict[str, Course[Any]]":
     """The courses of projections about one subject and of their parts, each after its parts."""
     found: dict[str, Course[Any]] = {}
-
-    def course(of: Projection[Any]) -> Course[Any]:
-        if of.name not in found:
-            parts = {name: course(part) for name, part in of.parts.items()}
-            found[of.name] = Course(of, subject_id, parts)
-        return found[of.name]
-
     for one in projections:
-        course(one)
+        _add(found, one, subject_id)
     return found
+
+
+def _add(found: "dict[str, Course[Any]]", of: Projection[Any], subject_id: str) -> "Course[Any]":
+    if of.name not in found:
+        parts = {name: _add(found, part, subject_id) for name, part in of.parts.items()}
+        found[of.name] = Course(of, subject_id, parts)
+    return found[of.name]

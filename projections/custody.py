@@ -3,8 +3,6 @@
 Agencies contradict each other, so no step refuses: what does not fit becomes visible state.
 """
 
-from dataclasses import replace
-
 from ledger.v1.custody_pb2 import (
     Absconded,
     AddressChanged,
@@ -50,6 +48,7 @@ from projections.custody_view import (
     folded,
     populations,
 )
+from projections.evolve import replace
 from projections.history import Fact
 from projections.projection import Projection
 

@@ -4,11 +4,10 @@ An agency speaks for itself alone. What it says of a person whom another one hol
 record, and moves nobody off it.
 """
 
-from dataclasses import replace
-
 from ledger.v1.place_pb2 import Place
 from ledger.v1.view_pb2 import CustodyEnd, CustodyStatus
 from projections.custody_view import ENDED, HELD, IN_TRANSFER, NOT_RECORDED, Custody
+from projections.evolve import replace
 from projections.history import Fact
 
 

@@ -4,7 +4,7 @@
 them, were found by hand, a year later (OIG-20-06; R-08).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
@@ -14,6 +14,7 @@ from ledger.v1.identity_pb2 import PersonRegistered
 from ledger.v1.time_pb2 import Precision
 from ledger.v1.view_pb2 import LikelyMember
 from projections.custody_view import folded
+from projections.evolve import replace
 from projections.family import RETRACTED, Family, family
 from projections.history import Fact
 from projections.identity import Identity, identity

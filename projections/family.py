@@ -6,7 +6,7 @@ of the link itself only marks it (OIG-20-06, R-01). So the fold meets retracted 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
@@ -43,6 +43,7 @@ from ledger.v1.separation_pb2 import (
     SeparationContested,
 )
 from ledger.v1.view_pb2 import FamilyLink, FamilyMember, LinkStatus
+from projections.evolve import replace
 from projections.history import Fact
 from projections.projection import Projection
 

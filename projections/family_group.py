@@ -3,9 +3,10 @@
 To process them as something else, or to retract the record, takes nobody out (R-01, R-02).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ledger.v1.family_pb2 import FamilyGroupFormed, FamilyGroupReclassified
+from projections.evolve import replace
 from projections.history import Fact
 from projections.projection import Projection
 

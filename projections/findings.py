@@ -5,7 +5,6 @@ and known at another. The same rules answer an append, fill the queues and stand
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from google.protobuf.message import Message
 
@@ -26,6 +25,7 @@ from ledger.v1.custody_pb2 import (
 from ledger.v1.view_pb2 import Finding, PersonFindings
 from projections import age, clocks, codes, rules
 from projections.custody_view import ENDED, HELD, ORR
+from projections.evolve import replace
 from projections.history import Fact
 from projections.projection import Projection, Time
 from projections.record import DUTY_PARTS, PARTS, Duties, Noted, Record, at

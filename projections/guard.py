@@ -3,7 +3,7 @@
 Who may see her follows from it; see `ledger.access.sight`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ledger.v1.protection_pb2 import (
     ConfidentialityDeclared,
@@ -15,6 +15,7 @@ from ledger.v1.protection_pb2 import (
     RecordUnsealed,
 )
 from ledger.v1.view_pb2 import EmergencyAccess, Protection
+from projections.evolve import replace
 from projections.history import Fact
 from projections.projection import Projection
 

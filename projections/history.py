@@ -7,7 +7,7 @@ their valid time, then (the day being all that most records know) of their kinds
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
 from typing import Any
@@ -17,6 +17,7 @@ from google.protobuf.descriptor import Descriptor
 from ledger.v1.event_pb2 import Entry, Event
 from ledger.v1.options_pb2 import order, since
 from ledger.v1.time_pb2 import Precision
+from projections.evolve import replace
 from projections.sameness import LINKED, about, linked_ids, same_as
 from projections.subjects import rename
 from projections.valid_time import civil_unit, from_us, start_us, unit_end_us

@@ -4,10 +4,11 @@ Sees what was taken back too: that a number was once asserted of somebody is par
 whose it is (domain of R-29).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ledger.v1.identity_pb2 import IdentifierAsserted
 from ledger.v1.view_pb2 import IdentifierStatus, ResolvedPerson
+from projections.evolve import replace
 from projections.history import Fact
 from projections.identifiers import is_shared, mark_of
 from projections.projection import Projection

@@ -3,7 +3,7 @@
 Claims stand beside one another: a later one replaces none, and conflicts stay open.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ledger.v1.custody_pb2 import Apprehended, Placed, PlacementDesignated, ReferredToOrr
 from ledger.v1.identity_pb2 import (
@@ -31,6 +31,7 @@ from ledger.v1.view_pb2 import Identity as IdentityMessage
 from projections import age
 from projections.age import Born
 from projections.codes import codes_of
+from projections.evolve import replace
 from projections.history import Fact
 from projections.identifiers import normalized
 from projections.projection import Projection

@@ -6,10 +6,10 @@ where it belongs; only where it moves others are all put in order again, as `his
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import replace
 from operator import attrgetter
 
 from ledger.v1.event_pb2 import Entry
+from projections.evolve import replace
 from projections.history import (
     RETRACTED,
     ZONES_US,

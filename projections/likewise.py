@@ -3,7 +3,7 @@
 Without identifiers nobody can tell, so both stay, and the later one is pointed at.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -17,6 +17,7 @@ from ledger.v1.identity_pb2 import (
 )
 from ledger.v1.separation_pb2 import Reunified, Separated
 from ledger.v1.view_pb2 import Finding, Severity
+from projections.evolve import replace
 from projections.history import Fact
 from projections.projection import Projection
 from projections.subjects import named, rename

@@ -1,12 +1,14 @@
 """A projection: a frozen dataclass, one step for each kind of event, and the fold."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from typing import Any, Generic, TypeVar
 
 from google.protobuf.message import Message
 
+from projections.evolve import replace
 from projections.history import Fact
 
 MEANING = 2
@@ -74,7 +76,7 @@ class Projection(Generic[View]):
         """The names of the messages that move it."""
         return frozenset(self._steps)
 
-    @property
+    @cached_property
     def all_kinds(self) -> frozenset[str]:
         """The names of the messages that move it or one of its parts."""
         return self.kinds.union(*(part.all_kinds for part in self.parts.values()))
@@ -136,7 +138,7 @@ class Projection(Generic[View]):
     def take(self, view: View, fact: Fact, moved: Mapping[str, Any]) -> View:
         """The view after one more fact, given the parts of it that the fact has moved."""
         if moved:
-            view = replace(view, **moved)  # type: ignore[type-var]
+            view = replace(view, **moved)
         if fact.retracted_by and not self._sees_retracted:
             return view
         step = self._steps.get(fact.kind)

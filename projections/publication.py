@@ -4,12 +4,13 @@ A number that a later release gives otherwise stands beside the earlier one: bot
 what was known when.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
 from ledger.v1.oversight_pb2 import ListCertified, ListReconciled, NumberPublished
 from ledger.v1.view_pb2 import AgencyList, Certification, Publication, PublishedNumber
+from projections.evolve import replace
 from projections.history import Fact
 from projections.projection import Projection
 

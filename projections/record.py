@@ -1,6 +1,6 @@
 """All that one person's entries come to, side by side: what the rules of findings look at."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from projections.age import ADULT_YEARS
@@ -8,6 +8,7 @@ from projections.casework import Casework, casework
 from projections.clocks import Clocks, clocks
 from projections.custody import custody
 from projections.custody_view import Custody
+from projections.evolve import replace
 from projections.family import Family, family
 from projections.identity import Identity
 from projections.projection import Projection

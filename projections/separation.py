@@ -5,7 +5,7 @@ A child released to somebody else is no less separated: only a reunification end
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
@@ -26,6 +26,7 @@ from ledger.v1.time_pb2 import Precision
 from ledger.v1.view_pb2 import ChildSeparations, SeparationStatus
 from ledger.v1.view_pb2 import Separation as SeparationMessage
 from projections.age import present_born
+from projections.evolve import replace
 from projections.history import Fact
 from projections.identity import Identity, identity
 from projections.projection import Projection

@@ -5,7 +5,7 @@ link was about to be lost between two systems (F2; R-03).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ledger.v1.custody_pb2 import (
     CarriedLinks,
@@ -16,6 +16,7 @@ from ledger.v1.custody_pb2 import (
 )
 from ledger.v1.view_pb2 import Transfer as TransferMessage
 from ledger.v1.view_pb2 import TransferState
+from projections.evolve import replace
 from projections.history import Fact
 from projections.projection import Projection
 
