@@ -1,0 +1,206 @@
+"""What an append costs: streamed, 64 at a time, one alone; and what of it is the evidence."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from queue import SimpleQueue
+from unittest.mock import patch
+
+import grpc
+
+from benchmarks import peers
+from benchmarks.at_rest import tables_at_rest
+from benchmarks.families import Families, as_request
+from benchmarks.measuring import Figure, Measured, Target
+from benchmarks.peers import Peer
+from ledger.append import append_events
+from ledger.ledger import Ledger
+from ledger.store.tree import Tree
+from ledger.v1.ledger_service_pb2 import AppendEventBatchesResponse, AppendEventsRequest
+
+IN_FLIGHT = 64
+_SERVICE = "/ledger.v1.LedgerService"
+_AS_UMADB = Target("≥ 1.0 times UmaDB", 1.0, of_ratio=True)
+_EVIDENCE = Target("≤ 20 % of an append", 0.8, of_ratio=True)
+
+
+def streamed(address: str, requests: Sequence[bytes]) -> None:
+    """Send batches within the credit that the ledger gives; raise unless each is kept."""
+    credit: SimpleQueue[int] = SimpleQueue()
+
+    def sent() -> Iterator[bytes]:
+        batches = room = 0
+        for one in requests:
+            while not batches or room < len(one):
+                granted = credit.get()
+                if granted is None:
+                    return
+                batches, room = batches + granted.batches, room + granted.bytes
+            batches, room = batches - 1, room - len(one)
+            yield one
+
+    with grpc.insecure_channel(address) as channel:
+        stream = channel.stream_stream(
+            f"{_SERVICE}/AppendEventBatches",
+            response_deserializer=AppendEventBatchesResponse.FromString,
+        )
+        kept = 0
+        try:
+            for answer in stream(sent()):
+                credit.put(answer.credit)
+                kept += answer.HasField("receipt")
+        finally:
+            credit.put(None)
+    if kept < len(requests):
+        raise RuntimeError(f"{len(requests) - kept} batches were refused")
+
+
+def in_flight(address: str, requests: Sequence[bytes]) -> None:
+    """Send requests of their own, so many at a time that are not answered yet."""
+    room = threading.Semaphore(IN_FLIGHT)
+    failed: list[BaseException] = []
+
+    def answered(call: grpc.Future) -> None:
+        if call.exception() is not None:
+            failed.append(call.exception())
+        room.release()
+
+    with grpc.insecure_channel(address) as channel:
+        append = channel.unary_unary(f"{_SERVICE}/AppendEvents")
+        for one in requests:
+            room.acquire()
+            append.future(one).add_done_callback(answered)
+        for _ in range(IN_FLIGHT):
+            room.acquire()
+    if failed:
+        raise failed[0]
+
+
+def threaded(append: Callable[[object], object], given: Sequence[object], threads: int) -> None:
+    """Append from so many threads at a time, each waiting for its answer."""
+    parts = [given[one::threads] for one in range(threads)]
+    waiting = [
+        threading.Thread(target=lambda some=some: [append(one) for one in some]) for some in parts
+    ]
+    for one in waiting:
+        one.start()
+    for one in waiting:
+        one.join()
+
+
+def _rate(events: int, work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return events / (time.perf_counter() - began)
+
+
+def _peer(one: Peer, families: Families, number: int, size: int, threads: int = 1) -> Measured:
+    prepare, append = one
+
+    def measured() -> float:
+        given = [prepare(batch) for batch in families.batches(number, size)]
+        if threads > 1:
+            return _rate(number * size, lambda: threaded(append, given, threads))
+        return _rate(number * size, lambda: [append(batch) for batch in given])
+
+    return measured
+
+
+def served(
+    ledger: str, uma: str, floors: dict[str, Peer], events: int, singles: int
+) -> Iterator[Figure]:
+    """Streamed and unary, beside UmaDB over its own client; the floors have no server."""
+    families, their = Families(1), peers.umadb(uma)
+
+    def sends(send: Callable[[str, Sequence[bytes]], None], number: int, size: int) -> Measured:
+        def measured() -> float:
+            given = [as_request(batch) for batch in families.batches(number, size)]
+            return _rate(number * size, lambda: send(ledger, given))
+
+        return measured
+
+    for size in (100, 500):
+        number = max(events // size, 1)
+        several = {"UmaDB, 4 callers": _peer(their, families, number, size, 4)}
+        others = {name: _peer(one, families, number, size) for name, one in floors.items()}
+        yield Figure(
+            f"append, streamed, batches of {size}",
+            "events/s",
+            sends(streamed, number, size),
+            {"UmaDB": _peer(their, families, number, size), **several, **others},
+            _AS_UMADB if size == 100 else None,  # noqa: PLR2004
+        )
+    yield Figure(
+        "append, streamed, batches of 500",
+        "events/s",
+        sends(streamed, max(events // 500, 1), 500),
+        {"UmaDB, batches of 1000": _peer(their, families, max(events // 1_000, 1), 1_000)},
+    )
+    yield Figure(
+        f"append, unary, {IN_FLIGHT} in flight",
+        "events/s",
+        sends(in_flight, singles, 1),
+        {"UmaDB": _peer(their, families, singles, 1, IN_FLIGHT)},
+        _AS_UMADB,
+    )
+
+
+def in_process(create: Callable[[], str], floors: dict[str, Peer], events: int) -> Iterator[Figure]:
+    """By the functions behind the services; and with and without the tree."""
+    families = Families(2)
+    with (
+        tables_at_rest(),
+        closing(Ledger(create())) as whole,
+        closing(Ledger(create())) as bare,
+    ):
+
+        def appends(ledger: Ledger, number: int, size: int) -> Measured:
+            def measured() -> float:
+                given = [_request(batch) for batch in families.batches(number, size)]
+                return _rate(
+                    number * size, lambda: [append_events(ledger, one, 60.0) for one in given]
+                )
+
+            return measured
+
+        def without(number: int, size: int) -> Measured:
+            measured = appends(bare, number, size)
+
+            def patched() -> float:
+                with _no_tree():
+                    return measured()
+
+            return patched
+
+        for size in (1, 10, 100):
+            number = max(events // size // (20 if size == 1 else 1), 2)
+            yield Figure(
+                f"append, in process, batches of {size}",
+                "events/s",
+                appends(whole, number, size),
+                {name: _peer(one, families, number, size) for name, one in floors.items()},
+            )
+            yield Figure(
+                f"evidence, batches of {size}",
+                "events/s",
+                appends(whole, number, size),
+                {"the same without tree": without(number, size)},
+                _EVIDENCE if size > 1 else None,
+            )
+
+
+def _request(batch: list[bytes]) -> AppendEventsRequest:
+    return AppendEventsRequest.FromString(as_request(batch))
+
+
+@contextmanager
+def _no_tree() -> Iterator[None]:
+    """No leaf, tile or root is hashed or kept: what is appended cannot be proven."""
+    nothing = bytes(32)
+    with (
+        patch.object(Tree, "grow", lambda *_args, **_named: None),
+        patch.object(Tree, "root", lambda *_args, **_named: nothing),
+        patch("ledger.merkle.leaf_hash", lambda _data: nothing),
+    ):
+        yield
