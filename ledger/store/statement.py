@@ -54,6 +54,23 @@ class Statement:
         finally:
             cursor.close()
 
+    def copy(
+        self, connection: sa.Connection, types: Sequence[str], rows: Sequence[Sequence[Any]]
+    ) -> None:
+        """Send rows of values of these types; it is a COPY … FROM STDIN (FORMAT BINARY)."""
+        text = self._text(connection.dialect.paramstyle, ())
+        cursor: Any = connection.connection.cursor()
+        self._tell(connection, cursor, text, rows)
+        try:
+            with cursor.copy(text) as sent:
+                sent.set_types(types)
+                for row in rows:
+                    sent.write_row(row)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise _as_sqlalchemys(error, connection, text) from error
+        finally:
+            cursor.close()
+
     @staticmethod
     def _tell(connection: sa.Connection, cursor: Any, text: str, values: Any) -> None:
         """Whoever listens to the statements of the engine hears of this one, too."""
