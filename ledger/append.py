@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
-from uuid import UUID
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from ledger import merkle
 from ledger.access.approval import approvals_of, speaking_faults
@@ -13,7 +14,7 @@ from ledger.closing import closed
 from ledger.corrections import subjects_about
 from ledger.entry import faults, filter_faults, kind_of
 from ledger.errors import LedgerError, Violation, refuse
-from ledger.guarding import erased_by, require_erasable, require_kept, require_theirs
+from ledger.guarding import erased_by, id_of, require_erasable, require_kept, require_theirs
 from ledger.ledger import Ledger
 from ledger.store.batch import (
     ERASED,
@@ -116,10 +117,7 @@ class Pending:
         ledger, request = self.ledger, self.request
         size = ledger.log.entries.size()
         require_erasable(ledger, request.events)
-        self._taken = taken = [
-            closed(ledger, request, index, about, approvals)
-            for index, (about, approvals) in enumerate(zip(self.about, self.approvals, strict=True))
-        ]
+        self._taken = taken = closed(ledger, request, self.about, self.approvals)
         require_kept(ledger, taken)
         if self.looks_for_findings:
             self._findings = _sought(ledger, request, size)
@@ -181,7 +179,7 @@ def _require_none(
 ) -> None:
     """Raise FINDINGS for events that cause what the caller asked to be stopped by."""
     grave = [one for one in findings or () if request.strict and one.severity >= request.strict]
-    ids = {UUID(event.event_id).bytes for event in request.events}
+    ids = {id_of(event) for event in request.events}
     # What is there already was decided when it was first sent.
     if grave and len(ledger.log.entries.find(ids)) < len(ids):
         raise LedgerError(
@@ -267,16 +265,20 @@ def _result(
 def _receipts(
     ledger: Ledger, request: AppendEventsRequest, appended: Appended
 ) -> Iterator[Receipt]:
-    for stored, new in zip(appended.entries, appended.new, strict=True):
+    time, time_us = Timestamp(), 0
+    for event, stored, new in zip(request.events, appended.entries, appended.new, strict=True):
         receipt = Receipt(
-            event_id=str(UUID(bytes=stored.event_id)),
+            event_id=event.event_id,
             already_recorded=not new,
             leaf_hash=merkle.leaf_hash(stored.data),
         )
         # In a dry run what is new is not there, the second time in one append neither.
         if stored.position <= appended.size:
+            if time_us != stored.record_us:
+                time_us = stored.record_us
+                time.FromMicroseconds(time_us)
             receipt.position = stored.position
-            receipt.record_time.FromMicroseconds(stored.record_us)
+            receipt.record_time.CopyFrom(time)
             if request.prove:
                 receipt.inclusion_path.extend(
                     ledger.log.tree.inclusion_path(stored.position - 1, appended.size)

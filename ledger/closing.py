@@ -11,32 +11,49 @@ from ledger.guarding import id_of, recorded_ids
 from ledger.keys.writers import Writers
 from ledger.ledger import Ledger
 from ledger.store.batch import LedgerEvent
+from ledger.store.person_keys import Keys
 from ledger.store.vault import Closed
 from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.event_pb2 import Approval, Entry
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest, SignedEvent
 from projections.subjects import people_among
 
+_UNSIGNED = SignedEvent()
+
 
 def closed(
+    ledger: Ledger,
+    request: AppendEventsRequest,
+    about: Sequence[Sequence[str]],
+    approvals: Sequence[Sequence[Approval]],
+) -> list[LedgerEvent]:
+    """The events of a request as the log takes them.
+
+    `about`: the subjects of each. Raises SIGNATURE_INVALID, PERSON_ERASED.
+    """
+    keys = ledger.log.vault.find({one for subjects in about for one in people_among(subjects)})
+    return [
+        _closed(ledger, request, index, about[index], approvals[index], keys)
+        for index in range(len(request.events))
+    ]
+
+
+def _closed(
     ledger: Ledger,
     request: AppendEventsRequest,
     index: int,
     subjects: Sequence[str],
     approvals: Sequence[Approval],
+    keys: Keys,
 ) -> LedgerEvent:
-    """An event of a request as the log takes it.
-
-    `subjects`: whom it is about. Raises SIGNATURE_INVALID, PERSON_ERASED.
-    """
     event, caller = request.events[index], ledger.sight.caller
-    signed = request.signatures[index] if request.signatures else SignedEvent()
+    signed = request.signatures[index] if request.signatures else _UNSIGNED
     people = people_among(subjects)
     entry = Entry(event=event, format=FORMAT, approvals=approvals, recorded_by=caller.spiffe_id)
     try:
         # An event that names nobody has no key to seal under, and tells of nobody.
         salts = {one.field: one.salt for one in signed.openings}
-        made = ledger.log.vault.close(entry.event, people, salts) if people else Closed()
+        made = ledger.log.vault.close(entry.event, people, salts, keys) if people else Closed()
     except LedgerError as error:
         is_there = bool(recorded_ids(ledger, [event]))
         if error.reason != ErrorReason.ERROR_REASON_PERSON_ERASED or not is_there:

@@ -4,7 +4,7 @@ Everything is read off the descriptors, so that a new event needs no line here.
 """
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -187,5 +187,11 @@ def seal(rest: bytes, record_us: int) -> bytes:
 
     Put together rather than serialized, so that what was signed is kept byte for byte.
     """
+    return _recorded(record_us) + rest
+
+
+@lru_cache(maxsize=64)
+def _recorded(record_us: int) -> bytes:
+    """The bytes of a record time in an entry: the same for all events of an append."""
     time = Timestamp(seconds=record_us // 1_000_000, nanos=record_us % 1_000_000 * 1_000)
-    return Entry(record_time=time).SerializeToString() + rest
+    return Entry(record_time=time).SerializeToString()

@@ -6,13 +6,12 @@ whoever is shown it, in any language.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from hashlib import sha256
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.message import Message
 from google.type.date_pb2 import Date
 
 from ledger.v1.event_pb2 import Event
@@ -42,7 +41,7 @@ def put_back(event: Event, values: Iterable[tuple[str, bytes]]) -> None:
     for path, value in values:
         holder = _holder(event, path)
         field = holder.DESCRIPTOR.fields_by_name[path.rpartition(".")[2]]
-        if not field.GetOptions().HasExtension(personal):
+        if not _is_personal(field):
             raise LookupError(path)
         if field.message_type:
             getattr(holder, field.name).CopyFrom(_date(value.decode()))
@@ -65,29 +64,54 @@ def approved_sha256(event: Event) -> bytes:
     return sha256(bare.SerializeToString(deterministic=True)).digest()
 
 
-def _found(message: Message, path: str) -> Iterator[Field]:
-    for field in _fields(message.DESCRIPTOR):
-        value = getattr(message, field.name)
-        where = f"{path}{field.name}"
-        if field.GetOptions().HasExtension(personal):
-            if message.HasField(field.name) if field.has_presence else value:
-                yield where, field, _written(value)
-        elif field.is_repeated:
-            for index, one in enumerate(value):
-                yield from _found(one, f"{where}[{index}].")
-        elif message.HasField(field.name):
-            yield from _found(value, f"{where}.")
+def _found(message: Any, path: str) -> Iterator[Field]:
+    fields, choices = _fields(message.DESCRIPTOR)
+    for field in fields:
+        yield from _found_in(message, field, f"{path}{field.name}")
+    for choice, among in choices:
+        # Of the many facts that there may be, the one that there is.
+        if chosen := among.get(message.WhichOneof(choice)):
+            yield from _found_in(message, chosen, f"{path}{chosen.name}")
+
+
+def _found_in(message: Any, field: FieldDescriptor, where: str) -> Iterator[Field]:
+    value = getattr(message, field.name)
+    if field.is_repeated:
+        for index, one in enumerate(value):
+            yield from _found(one, f"{where}[{index}].")
+    elif not (message.HasField(field.name) if field.has_presence else value):
+        return
+    elif _is_personal(field):
+        yield where, field, _written(value)
+    else:
+        yield from _found(value, f"{where}.")
+
+
+_Choices = tuple[tuple[str, Mapping[Any, FieldDescriptor]], ...]
 
 
 @cache
-def _fields(message: Descriptor) -> tuple[FieldDescriptor, ...]:
-    """The fields of a message that are personal, or hold what is further down."""
-    return tuple(
+def _fields(message: Descriptor) -> tuple[tuple[FieldDescriptor, ...], _Choices]:
+    """The fields of a message that are personal, or hold what is further down; and its choices."""
+    wanted = [
         field
         for field in message.fields
-        if field.GetOptions().HasExtension(personal)
-        or (field.message_type and _fields(field.message_type))
+        if _is_personal(field) or (field.message_type and any(_fields(field.message_type)))
+    ]
+    choices = [one for one in message.oneofs if len(one.fields) > 1]
+    among = [
+        (choice.name, {one.name: one for one in wanted if one.containing_oneof is choice})
+        for choice in choices
+    ]
+    return (
+        tuple(one for one in wanted if one.containing_oneof not in choices),
+        tuple((name, fields) for name, fields in among if fields),
     )
+
+
+@cache
+def _is_personal(field: FieldDescriptor) -> bool:
+    return bool(field.GetOptions().HasExtension(personal))
 
 
 def _written(value: Any) -> bytes:

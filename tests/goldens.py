@@ -73,7 +73,7 @@ def entry_bytes(
     ledger.log.vault.note_saved({one: key_of(one) for one in people})
     request = AppendEventsRequest(events=[sent], signatures=[signed] if signed else [])
     seen = ledger.seen_by(Caller(spiffe_id=spiffe_id, role=Role.ROLE_FIELD_AGENT))
-    return seal(closed(seen, request, 0, subjects, approvals).data, RECORD_US)
+    return seal(closed(seen, request, [subjects], [approvals])[0].data, RECORD_US)
 
 
 def sent_by_kind() -> dict[str, Event]:

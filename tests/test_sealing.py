@@ -530,7 +530,7 @@ def test_a_key_that_another_process_keeps_first_is_taken(database_url: str) -> N
     ours, theirs = Ledger(database_url), Ledger(database_url)
     try:
         mine, other = told("a", "canary mine"), told("a", "canary theirs")
-        ours.log.vault.make([id_of("a")])
+        ours.log.vault.make([id_of("a")], {})
         append_events(theirs, appending(other), WAIT_S)
         append_events(ours, appending(mine), WAIT_S)
         for ledger in (ours, theirs):

@@ -18,7 +18,7 @@ from ledger.store.tables import entry, entry_subject, term
 from ledger.v1.ledger_service_pb2 import EventFilter
 
 # How many values one IN lists: SQLite takes 32,766 parameters in a statement.
-IN_MAX = 10_000
+IN_MAX = 8_192
 TERMS_MAX = 200_000
 TIMES_MAX = 1_000
 
@@ -38,6 +38,8 @@ _ABOUT = Statement(
     "WHERE term.log = ? AND term.name IN (...) AND entry_subject.position <= ?"
 )
 _FIND = Statement(f"SELECT {_STORED} FROM entry WHERE log = ? AND event_id IN (...)")  # noqa: S608
+_NUMBERS = Statement("SELECT name, id FROM term WHERE log = ? AND name IN (...)")
+_NAMES = Statement("SELECT id, name FROM term WHERE log = ? AND id IN (...)")
 _BETWEEN = Statement(
     f"SELECT {_STORED} FROM entry "  # noqa: S608
     "WHERE log = ? AND position > ? AND position <= ? ORDER BY position LIMIT ?"
@@ -87,7 +89,7 @@ class Entries:
         ((size, record_us),) = self._database.readers.ask(_HEAD, self._log)
         if size:
             # Whoever asks how many there are is told next when the last was recorded.
-            self._note_time(size, record_us)
+            self.note_time(size, record_us)
         return int(size)
 
     def term_count(self) -> int:
@@ -172,10 +174,11 @@ class Entries:
         found = self._times.get(position)
         if found is None:
             ((found,),) = self._database.readers.ask(_RECORD_US, self._log, position)
-            self._note_time(position, found)
+            self.note_time(position, found)
         return found
 
-    def _note_time(self, position: int, record_us: int) -> None:
+    def note_time(self, position: int, record_us: int) -> None:
+        """Keep at hand when an entry was recorded."""
         if len(self._times) >= TIMES_MAX:
             self._times = {}
         self._times[position] = record_us
@@ -227,24 +230,14 @@ class Entries:
         known = self._terms
         found = {name: known[name] for name in names if name in known}
         for some in chunks(set(names) - found.keys()):
-            rows = connection.execute(
-                sa.select(term.c.name, term.c.id).where(
-                    term.c.log == self._log, term.c.name.in_(some)
-                )
-            )
-            found.update((key, value) for key, value in rows)
+            found.update(_NUMBERS.on(connection, self._log, some))
         return found
 
     def names(self, connection: sa.Connection, numbers: Collection[int]) -> dict[int, str]:
         """The names of terms."""
         found: dict[int, str] = {}
         for some in chunks(numbers):
-            rows = connection.execute(
-                sa.select(term.c.id, term.c.name).where(
-                    term.c.log == self._log, term.c.id.in_(some)
-                )
-            )
-            found.update((key, value) for key, value in rows)
+            found.update(_NAMES.on(connection, self._log, some))
         return found
 
     def remember(self, terms: dict[str, int]) -> None:
@@ -255,7 +248,10 @@ class Entries:
 
 
 def chunks(values: Iterable[Any]) -> Iterable[list[Any]]:
-    """The values, no more at a time than a statement takes."""
+    """The values to be listed by IN, no more at a time than a statement takes.
+
+    Filled up by the last to a power of two, so that there are few texts to prepare.
+    """
     rest = iter(values)
     while some := list(islice(rest, IN_MAX)):
-        yield some
+        yield some + some[-1:] * ((1 << (len(some) - 1).bit_length()) - len(some))

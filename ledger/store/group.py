@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from eventsourcing.dcb.api import DCBEvent, DCBQuery
+from eventsourcing.dcb.api import DCBEvent, DCBQuery, DCBQueryItem
 
 from ledger.store.batch import KeyOvertakenError, LedgerEvent
 from ledger.store.entries import Stored, pack
@@ -21,21 +21,34 @@ class Group:
     """The record time of the append that is decided."""
     added: list[Added] = field(default_factory=list)
     by_id: dict[bytes, Added] = field(default_factory=dict)
+    last: dict[str, int] = field(default_factory=dict)
+    """By type and by subject, the position of the last event that is added."""
 
     def add(self, fresh: Mapping[bytes, Added]) -> None:
         """Add the new events of an append; the next append has another record time."""
         self.added += fresh.values()
         self.by_id |= fresh
+        for one, event in fresh.values():
+            self.last[event.type] = one.position
+            self.last.update(dict.fromkeys(event.tags, one.position))
         self.record_us += 1
 
     def has(self, query: DCBQuery, after: int) -> bool:
         """Whether an event that is added after a position matches."""
+        if query.items and not any(self._may_have(item, after) for item in query.items):
+            return False
         return any(one.position > after and _is_meant(event, query) for one, event in self.added)
 
+    def _may_have(self, item: DCBQueryItem, after: int) -> bool:
+        last = self.last.get
+        return all(last(one, 0) > after for one in item.tags) and (
+            not item.types or any(last(one, 0) > after for one in item.types)
+        )
+
     @property
-    def names(self) -> set[str]:
-        """The types and subjects of what is added."""
-        return {name for _, event in self.added for name in (event.type, *event.tags)}
+    def last_of_kind(self) -> dict[str, int]:
+        """By type, the position of the last event that is added."""
+        return {kind: self.last[kind] for kind in {event.type for _, event in self.added}}
 
     @property
     def new_keys(self) -> dict[str, bytes]:
@@ -47,26 +60,28 @@ class Group:
                     raise KeyOvertakenError
         return found
 
-    def rows(self, log: int, terms: Mapping[str, int]) -> list[dict[str, Any]]:
+    def rows(self, log: int, terms: Mapping[str, int]) -> list[tuple[Any, ...]]:
         """The rows of the entries, by the numbers of their terms."""
         return [
-            {
-                "log": log,
-                "position": stored.position,
-                "event_id": stored.event_id,
-                "record_us": stored.record_us,
-                "type": terms[event.type],
-                "subjects": pack(terms[name] for name in event.tags),
-                "data": stored.data,
-                "sealed": stored.sealed,
-            }
-            for stored, event in self.added
+            (
+                log,
+                one.position,
+                one.event_id,
+                one.record_us,
+                terms[event.type],
+                pack([terms[name] for name in event.tags]),
+                one.data,
+                one.sealed,
+            )
+            for one, event in self.added
         ]
 
-    def subject_rows(self, log: int, terms: Mapping[str, int]) -> list[dict[str, int]]:
-        """The rows of the index of subjects."""
-        about = {(terms[name], one.position) for one, event in self.added for name in event.tags}
-        return [{"log": log, "subject": number, "position": at} for number, at in sorted(about)]
+    def subject_rows(self, log: int, terms: Mapping[str, int]) -> list[tuple[int, int, int]]:
+        """The rows of the index of subjects, in its order."""
+        about = {
+            (log, terms[name], one.position) for one, event in self.added for name in event.tags
+        }
+        return sorted(about)
 
 
 def _is_meant(event: DCBEvent, query: DCBQuery) -> bool:

@@ -85,6 +85,9 @@ class Guards:
         size = self._log.entries.size()
         if size == self._position:
             return
+        if self._log.last_of_kind.has_none(GUARDING, self._position, size):
+            self._position = size
+            return
         while page := self._log.entries.page(self._query, self._position, size, PAGE_MAX):
             for stored in page:
                 self._take(stored.position, Entry.FromString(stored.data))

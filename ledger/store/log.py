@@ -23,6 +23,7 @@ from eventsourcing.persistence import IntegrityError, ProgrammingError
 from ledger import merkle
 from ledger.entry import seal
 from ledger.keys.keyring import Keyring
+from ledger.store.appended import LastOfKind
 from ledger.store.batch import (
     Append,
     Appended,
@@ -34,13 +35,22 @@ from ledger.store.batch import (
 from ledger.store.database import Database
 from ledger.store.entries import Entries, Stored, unpack
 from ledger.store.group import Added, Group
+from ledger.store.insert import Insert
 from ledger.store.logs import CUSTODY, find_or_make
 from ledger.store.reading import PAGE_MAX, POLL_S, Reading, Subscription
+from ledger.store.statement import Statement
 from ledger.store.tables import entry, entry_subject, head, term
 from ledger.store.tree import Tree
 from ledger.store.vault import Vault
 
 EVENT_ID_SIZE = 16
+
+_TAKE_HEAD = Statement(
+    "UPDATE head SET record_us = CASE WHEN record_us < ? THEN ? ELSE record_us + 1 END "
+    "WHERE log = ? RETURNING size, record_us, term_count"
+)
+_MOVE_HEAD = Statement("UPDATE head SET size = ?, record_us = ?, term_count = ? WHERE log = ?")
+_TERMS, _ENTRIES, _SUBJECTS = Insert(term), Insert(entry), Insert(entry_subject)
 
 
 class Log(DCBRecorder):
@@ -65,6 +75,7 @@ class Log(DCBRecorder):
         self.entries = Entries(database, self._id)
         self.tree = Tree(database, self._id)
         self.vault = Vault(database, self._id, keyring)
+        self.last_of_kind = LastOfKind()
 
     @property
     def id(self) -> int:
@@ -90,7 +101,7 @@ class Log(DCBRecorder):
         with self._lock:
             try:
                 with self._database.writing() as connection:
-                    outcomes, terms = self._write(connection, appends)
+                    group, outcomes, terms = self._write(connection, appends)
             except KeyOvertakenError as overtaken:
                 self.tree.forget()
                 return [overtaken for _ in appends]
@@ -98,10 +109,19 @@ class Log(DCBRecorder):
                 self.tree.forget()
                 raise
             self.entries.remember(terms)
+            if terms:
+                self._note_kept(group)
         if terms:
             self._note_saved(appends, outcomes)
             self.wake()
         return outcomes
+
+    def _note_kept(self, group: Group) -> None:
+        """Note what is asked next of a log that grew."""
+        size = group.size + len(group.added)
+        self.tree.note_kept()
+        self.entries.note_time(size, group.added[-1][0].record_us)
+        self.last_of_kind.note(group.size, size, group.last_of_kind)
 
     def _note_saved(
         self, appends: Sequence[Append], outcomes: Sequence[Appended | IntegrityError]
@@ -173,8 +193,8 @@ class Log(DCBRecorder):
 
     def _write(
         self, connection: sa.Connection, appends: Sequence[Append]
-    ) -> tuple[list[Appended | IntegrityError], dict[str, int]]:
-        """Decide and insert; return the outcomes and the numbers of the terms used."""
+    ) -> tuple[Group, list[Appended | IntegrityError], dict[str, int]]:
+        """Decide and insert; return what is added, the outcomes and the numbers of the terms."""
         size, record_us, term_count = self._take_head(connection)
         group = Group(size, record_us)
         ids = [e.event_id for a in appends for e in a.events if isinstance(e, LedgerEvent)]
@@ -190,21 +210,16 @@ class Log(DCBRecorder):
                 outcome.size = size + len(group.added)
         if not group.added:
             connection.rollback()  # the head's record time did not move
-            return outcomes, {}
+            return group, outcomes, {}
         terms = self._insert(connection, group, term_count)
         self.tree.grow(connection, size, [merkle.leaf_hash(one.data) for one, _ in group.added])
-        return outcomes, terms
+        return group, outcomes, terms
 
     def _take_head(self, connection: sa.Connection) -> tuple[int, int, int]:
         """Lock the log against other writers; return its size, next record time and term count."""
         now = self._clock()
-        row = connection.execute(
-            sa.update(head)
-            .where(head.c.log == self._id)
-            .values(record_us=sa.case((head.c.record_us < now, now), else_=head.c.record_us + 1))
-            .returning(head.c.size, head.c.record_us, head.c.term_count)
-        ).one()
-        return row.size, row.record_us, row.term_count
+        ((size, record_us, term_count),) = _TAKE_HEAD.on(connection, now, now, self._id)
+        return size, record_us, term_count
 
     def _place(
         self,
@@ -259,31 +274,29 @@ class Log(DCBRecorder):
         self, connection: sa.Connection, condition: DCBAppendCondition, group: Group
     ) -> bool:
         query, after = condition.fail_if_events_match, condition.after or 0
-        return group.has(query, after) or bool(
-            self.entries.select(connection, query, after, group.size, 1)
-        )
+        if group.has(query, after):
+            return True
+        kinds = {kind for item in query.items for kind in item.types}
+        is_of_kinds = bool(query.items) and all(item.types for item in query.items)
+        if is_of_kinds and self.last_of_kind.has_none(kinds, after, group.size):
+            return False
+        return bool(self.entries.select(connection, query, after, group.size, 1))
 
     def _insert(self, connection: sa.Connection, group: Group, term_count: int) -> dict[str, int]:
         """Insert the entries of a group; return the numbers of their terms."""
-        terms = self.entries.numbers(connection, group.names)
-        new = sorted(group.names - terms.keys())
-        terms |= {name: number for number, name in enumerate(new, term_count + 1)}
-        if new:
-            connection.execute(
-                sa.insert(term),
-                [{"log": self._id, "id": terms[name], "name": name} for name in new],
-            )
-        connection.execute(sa.insert(entry), group.rows(self._id, terms))
+        terms = self.entries.numbers(connection, group.last)
+        new = sorted(group.last.keys() - terms.keys())
+        numbers = range(term_count + 1, term_count + len(new) + 1)
+        terms |= zip(new, numbers, strict=True)
+        _TERMS.on(connection, [(self._id, terms[name], name) for name in new])
+        _ENTRIES.on(connection, group.rows(self._id, terms))
         self.vault.save(connection, group.new_keys)
-        if about := group.subject_rows(self._id, terms):
-            connection.execute(sa.insert(entry_subject), about)
-        connection.execute(
-            sa.update(head)
-            .where(head.c.log == self._id)
-            .values(
-                size=group.size + len(group.added),
-                record_us=group.added[-1][0].record_us,
-                term_count=term_count + len(new),
-            )
+        _SUBJECTS.on(connection, group.subject_rows(self._id, terms))
+        _MOVE_HEAD.on(
+            connection,
+            group.size + len(group.added),
+            group.added[-1][0].record_us,
+            term_count + len(new),
+            self._id,
         )
         return terms

@@ -8,7 +8,7 @@ import secrets
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -17,6 +17,8 @@ from ledger.keys.keyring import KEY_BYTES, Keyring
 from ledger.store.batch import KeyOvertakenError
 from ledger.store.database import Database
 from ledger.store.entries import chunks
+from ledger.store.insert import Insert
+from ledger.store.statement import Statement
 from ledger.store.tables import head, person_key
 from ledger.v1.error_pb2 import ErrorReason
 
@@ -24,8 +26,21 @@ CACHED_MAX = 200_000
 
 _TRIED = 20
 
+_ROWS = Statement(
+    "SELECT person, wrapping, wrapped FROM person_key WHERE log = ? AND person IN (...)"
+)
+_INSERT = Insert(person_key)
+
 Keys = dict[str, bytes]
-KeyRow = sa.Row[Any]
+
+
+class KeyRow(NamedTuple):
+    """The key of a person as it is kept."""
+
+    person: str
+    wrapping: int
+    wrapped: bytes | None
+    """None: it was destroyed."""
 
 
 class PersonKeys:
@@ -42,10 +57,10 @@ class PersonKeys:
         self._unsaved: Keys = {}
         self._erasures = 0
         with database.reading.connect() as connection:
-            kept = sa.select(person_key).where(
-                person_key.c.log == log, person_key.c.wrapped.is_not(None)
-            )
-            some = connection.execute(kept.limit(_TRIED)).all()
+            kept = sa.select(
+                person_key.c.person, person_key.c.wrapping, person_key.c.wrapped
+            ).where(person_key.c.log == log, person_key.c.wrapped.is_not(None))
+            some = [KeyRow(*row) for row in connection.execute(kept.limit(_TRIED))]
         # One that was tampered with is for an audit to find; none that opens is another's keyring.
         if some and not any(self._opens(row) for row in some):
             raise StartupError(f"{keyring.path} does not have the keys of this database")
@@ -59,12 +74,13 @@ class PersonKeys:
             known = {one: known[one] for one in person_ids if one in known} | self._read(unknown)
         return {one: key for one in person_ids if (key := known.get(one)) is not None}
 
-    def make(self, person_ids: Sequence[str]) -> tuple[list[bytes], Keys]:
+    def make(self, person_ids: Sequence[str], known: Keys) -> tuple[list[bytes], Keys]:
         """The key of each person, made if she has none; and those that are not kept yet.
 
-        Raises PERSON_ERASED.
+        `known`: what `find` gave of them, and maybe of others. Raises PERSON_ERASED.
         """
-        found, new = self.find(person_ids), {}
+        found = {one: known[one] for one in person_ids if one in known}
+        new: Keys = {}
         with self._lock:
             for one in person_ids:
                 if one in found:
@@ -94,27 +110,19 @@ class PersonKeys:
         # An erasure by another process may have begun, or ended, another wrapping key.
         self.keyring.refresh()
         number = self.keyring.newest
-        connection.execute(
-            sa.text(
-                "INSERT INTO person_key (log, person, wrapping, wrapped) "
-                "VALUES (:log, :person, :wrapping, :wrapped) ON CONFLICT DO NOTHING"
-            ),
-            [
-                {
-                    "log": self._log,
-                    "person": person,
-                    "wrapping": number,
-                    "wrapped": self.keyring.wrap(number, key),
-                }
-                for person, key in new.items()
-            ],
-        )
-        for row in self._rows(connection, list(new)):
+        # Whoever keeps keys of this log holds its head, so that none comes in between.
+        there = self._rows(connection, list(new))
+        for row in there:
             if (
                 row.wrapped is None
                 or self.keyring.unwrap(row.wrapping, row.wrapped) != new[row.person]
             ):
                 raise KeyOvertakenError
+        rest = new.keys() - {row.person for row in there}
+        _INSERT.on(
+            connection,
+            [(self._log, one, number, self.keyring.wrap(number, new[one])) for one in sorted(rest)],
+        )
 
     def note_saved(self, new: Mapping[str, bytes]) -> None:
         """Note that keys were kept."""
@@ -219,8 +227,11 @@ class PersonKeys:
         before: list[KeyRow] = []
         while True:
             erasures = self._erasures
-            with self._database.reading.connect() as connection:
-                rows = self._rows(connection, person_ids)
+            rows = [
+                KeyRow(*row)
+                for some in chunks(person_ids)
+                for row in self._database.readers.ask(_ROWS, self._log, some)
+            ]
             try:
                 found = {row.person: self._key_of(row) for row in rows}
             except TamperedError as error:
@@ -250,14 +261,11 @@ class PersonKeys:
             return False
 
     def _rows(self, connection: sa.Connection, person_ids: Sequence[str]) -> list[KeyRow]:
-        rows: list[KeyRow] = []
-        for some in chunks(person_ids):
-            rows += connection.execute(
-                sa.select(person_key.c.person, person_key.c.wrapping, person_key.c.wrapped).where(
-                    person_key.c.log == self._log, person_key.c.person.in_(some)
-                )
-            )
-        return rows
+        return [
+            KeyRow(*row)
+            for some in chunks(person_ids)
+            for row in _ROWS.on(connection, self._log, some)
+        ]
 
 
 def required(database: Database, path: Path) -> Path:

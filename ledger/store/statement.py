@@ -5,8 +5,9 @@ times what SQLite takes to answer one. The words are those that both databases k
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,11 +32,20 @@ class Statement:
         A list is given for a `(...)`, and has something in it. Raises the errors of SQLAlchemy.
         """
         lists = tuple(len(one) for one in values if isinstance(one, list))
+        return self._run(connection, lists, _flat(values) if lists else values)
+
+    def on_rows(self, connection: sa.Connection, rows: Iterable[Sequence[Any]]) -> None:
+        """Run one that has a `?` for each value of some rows, once; see `on`."""
+        self._run(connection, (), list(chain.from_iterable(rows)))
+
+    def _run(
+        self, connection: sa.Connection, lists: tuple[int, ...], values: Sequence[Any]
+    ) -> Rows:
         text = self._text(connection.dialect.paramstyle, lists)
         cursor = connection.connection.cursor()
         self._tell(connection, cursor, text, values)
         try:
-            cursor.execute(text, _flat(values) if lists else values)
+            cursor.execute(text, values)
             return list(cursor.fetchall()) if cursor.description else []
         except connection.dialect.loaded_dbapi.Error as error:
             raise _as_sqlalchemys(error, connection, text) from error

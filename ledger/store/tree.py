@@ -8,15 +8,13 @@ import sqlalchemy as sa
 from ledger import merkle
 from ledger.errors import LedgerError
 from ledger.store.database import Database
+from ledger.store.insert import Insert
 from ledger.store.tables import tile
 from ledger.v1.error_pb2 import ErrorReason
 
 ROOTS_MAX = 1_000
 
-_UPSERT = sa.text(
-    "INSERT INTO tile (log, level, tile, hashes) VALUES (:log, :level, :tile, :hashes) "
-    "ON CONFLICT (log, level, tile) DO UPDATE SET hashes = excluded.hashes"
-)
+_UPSERT = Insert(tile, " ON CONFLICT (log, level, tile) DO UPDATE SET hashes = excluded.hashes")
 
 
 class Tree:
@@ -38,12 +36,9 @@ class Tree:
             return known if known.keys() >= set(tiles) else self._read(connection, tiles)
 
         changed = merkle.grow(size, leaves, read)
-        connection.execute(
-            _UPSERT,
-            [
-                {"log": self._log, "level": level, "tile": index, "hashes": hashes}
-                for (level, index), hashes in changed.items()
-            ],
+        _UPSERT.on(
+            connection,
+            [(self._log, level, index, hashes) for (level, index), hashes in changed.items()],
         )
         last: dict[int, merkle.Tile] = {}
         for at in sorted({*known, *changed}):
@@ -54,16 +49,24 @@ class Tree:
         """Forget the right edge: whether the last `grow` was kept is not known."""
         self._edge = (0, {})
 
+    def note_kept(self) -> None:
+        """Note that the last `grow` was kept: its root, which is asked for next, is at hand."""
+        size, edge = self._edge
+        self._note_root(size, merkle.root(size, lambda _tiles: edge))
+
     def root(self, size: int) -> bytes:
         """The root of the first `size` entries, which the log must have."""
         found = self._roots.get(size)
         if found is None:
             with _whole():
                 found = merkle.root(size, self.read)
-            if len(self._roots) >= ROOTS_MAX:
-                self._roots = {}
-            self._roots[size] = found
+            self._note_root(size, found)
         return found
+
+    def _note_root(self, size: int, root: bytes) -> None:
+        if len(self._roots) >= ROOTS_MAX:
+            self._roots = {}
+        self._roots[size] = root
 
     def inclusion_path(self, index: int, size: int) -> list[bytes]:
         """See `merkle.inclusion_path`."""

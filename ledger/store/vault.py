@@ -37,21 +37,21 @@ class Vault(PersonKeys):
     """The keys of persons, and what is sealed under them."""
 
     def close(
-        self, event: Event, person_ids: Sequence[str], salts: Mapping[str, bytes] | None = None
+        self, event: Event, person_ids: Sequence[str], salts: Mapping[str, bytes], known: Keys
     ) -> Closed:
         """Take the personal fields out of an event, commit to them and seal them.
 
-        `salts`: those that the agency chose for its fields. Raises PERSON_ERASED for fields of
-        somebody who was erased.
+        `salts`: those that the agency chose for its fields; `known`: what `find` gave of these
+        persons. Raises PERSON_ERASED for fields of somebody who was erased.
         """
         fields = take_out(event)
         if not fields:
             return Closed()
-        keys, new = self.make(person_ids)
+        keys, new = self.make(person_ids, known)
         openings = [
             Opening(
                 field=path,
-                salt=(salts or {}).get(path) or sealing.salt(keys, event.event_id, path),
+                salt=salts.get(path) or sealing.salt(keys, event.event_id, path),
                 value=value,
             )
             for path, _, value in fields
