@@ -26,7 +26,7 @@ may have grown since, but never fewer (LookupError where a question finds fewer)
 
 _Span = tuple[int, int]  # The leaves from the first number up to, and without, the second.
 _PAIR = 2 * HASH_SIZE
-_TILE_BYTES = TILE_WIDTH * HASH_SIZE
+TILE_BYTES = TILE_WIDTH * HASH_SIZE
 
 
 def leaf_hash(entry: bytes) -> bytes:
@@ -65,10 +65,10 @@ def grow(size: int, leaves: Sequence[bytes], read: ReadTiles) -> dict[Tile, byte
         # Cut, because a tile read may hold more than this size had.
         row = edge[level, index][: kept * HASH_SIZE] + added if kept else added
         full: list[bytes] = []
-        for start in range(0, len(row), _TILE_BYTES):
-            tile = row[start : start + _TILE_BYTES]
+        for start in range(0, len(row), TILE_BYTES):
+            tile = row[start : start + TILE_BYTES]
             changed[level, index] = tile
-            if len(tile) == _TILE_BYTES:
+            if len(tile) == TILE_BYTES:
                 full.append(fold(tile))
             index += 1
         level, before, added = level + 1, before >> TILE_HEIGHT, b"".join(full)
@@ -83,6 +83,19 @@ def root(size: int, read: ReadTiles) -> bytes:
     if size < 0:
         raise ValueError(f"size {size} is negative")
     return _roots([(0, size)], read)[0] if size else EMPTY_ROOT
+
+
+def range_root(begin: int, end: int, read: ReadTiles) -> bytes:
+    """Return the 32-byte root over the leaves from `begin` up to, and without, `end`.
+
+    MTH(D[begin:end]) of RFC 6962 section 2.1. Where `begin` is a multiple of a power of two that is
+    not less than `end - begin`, it is a node of the tree; it is computed for no other begin.
+    ValueError.
+    """
+    width = 1 << max(end - begin - 1, 0).bit_length()
+    if begin < 0 or end <= begin or begin % width:
+        raise ValueError(f"{begin} to {end} is not below one node of the tree")
+    return _roots([(begin, end)], read)[0]
 
 
 def inclusion_path(index: int, size: int, read: ReadTiles) -> list[bytes]:

@@ -78,6 +78,14 @@ def verify(
         ),
     ] = None,
     keys: KeysOption = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            help="In so many processes; otherwise one for each processor, if it is worth it.",
+        ),
+    ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Hash every entry again, and compare the whole database with it: exit code 5 if it differs.
@@ -87,7 +95,7 @@ def verify(
 
     Example: ledger audit verify --checkpoint 18453:9f86d081…
     """
-    found = _examined(database, [_kept(one) for one in kept or []], writers, keys)
+    found = _examined(database, [_kept(one) for one in kept or []], writers, keys, workers)
     verdicts = {"custody": found.custody, "access": found.accesses}
     ok = all(one.ok for one in verdicts.values() if one)
     if output == Output.JSON:
@@ -165,6 +173,7 @@ def _examined(
     checkpoints: list[tuple[int, bytes]],
     writers: Path | None,
     keys: Path | None,
+    workers: int | None,
 ) -> "Examined":
     # Imported here because other commands do not need the database.
     from rich.console import Console
@@ -184,6 +193,7 @@ def _examined(
             checkpoints,
             keys=keys,
             writers=Writers(read_writers(writers)) if writers else None,
+            workers=workers,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
 

@@ -41,13 +41,14 @@ def examine(
     *,
     keys: Path | None = None,
     writers: Writers | None = None,
+    workers: int | None = None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Examined:
     """Verify the logs of a database and, where they are whole, what is made from them.
 
     `keys`: as in `Ledger`; where there are none, what is sealed stays closed. `writers`: the keys
-    of agencies that sign, as they gave them to the auditor. Writes nothing. Raises StartupError if
-    there is no ledger in the database.
+    of agencies that sign, as they gave them to the auditor. `workers`: as in `verify`. Writes
+    nothing. Raises StartupError if there is no ledger in the database.
     """
     database = Database(url, must_exist=True)
     try:
@@ -55,8 +56,8 @@ def examine(
         log = _log(database, keys)
         number = log.id if log else find_or_make(database, CUSTODY, must_exist=True)
         means = Means(checkpoints=checkpoints, vault=log.vault if log else None, writers=writers)
-        verdict = verify(database, number, means, progress)
-        accesses = _verify_accesses(database)
+        verdict = verify(database, number, means, progress, workers=workers)
+        accesses = _verify_accesses(database, workers)
         if verdict.ok:
             verdict.problems += _around(database, log, projections)
     except sa.exc.DBAPIError as error:
@@ -77,12 +78,12 @@ def _log(database: Database, keys: Path | None) -> Log | None:
     return Log(database, lambda: 0, Keyring(path), CUSTODY, must_exist=True)
 
 
-def _verify_accesses(database: Database) -> Verdict | None:
+def _verify_accesses(database: Database, workers: int | None) -> Verdict | None:
     try:
         number = find_or_make(database, ACCESS, must_exist=True)
     except StartupError:
         return None
-    return verify(database, number, Means(access_leaf))
+    return verify(database, number, Means(access_leaf), workers=workers)
 
 
 def _around(
