@@ -5,6 +5,7 @@ What the real lists come to as a whole is in test_real_lists.
 
 import csv
 import subprocess
+import sys
 from collections import Counter
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
-from commands import LEDGER, Served, answer, environment, ledger, serving
+from commands import Served, answer, environment, ledger, serving
 from conftest import on_every_store
 from lists import IN_CARE, SEPARATIONS, ask, children, day_of, end_of, in_care, needs
 
@@ -139,12 +140,18 @@ def test_what_is_odd_in_the_real_list_is_said() -> None:
 @pytest.mark.parametrize("victim", ["importer", "server"])
 def test_an_import_killed_half_way_goes_on(database_url: str, beginning: Path, victim: str) -> None:
     events = events_of(begun())
-    command = ["import", "run", beginning, "--profile", "orr-separations", "--server"]
+    # In batches so small that most of them are not on their way yet.
+    small = (
+        "from ledger.cli import main; from ledger.imports import run; run.BATCH_EVENTS_MAX = 20; "
+        "main()"
+    )
+    command = [sys.executable, "-c", small, "import", "run", beginning]
+    command += ["--profile", "orr-separations", "--server"]
     with ExitStack() as stack:
         served = Served(database_url)
         stack.callback(served.kill)
         importing = subprocess.Popen(
-            [*LEDGER, *command, served.address],
+            [*command, served.address],
             env=environment(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -190,20 +190,22 @@ def test_a_batch_that_is_refused_ends_nothing_and_nothing_of_it_is_kept(client: 
 
 
 def test_what_depends_on_a_batch_that_is_under_way_waits_for_it(client: Client) -> None:
-    """A retraction, an erasure, and what comes after one; all sent at once."""
-    person_id = str(uuid4())
-    first, again = born(person_id), born(person_id)
-    erased = event(PersonalFieldsErased(person_id=person_id, order_reference="4"))
+    """A retraction, and what corrects it; all sent at once."""
+    first, never = registered(), registered()
+    void = retracted(first.event_id)
+    mended = registered(corrects_event_id=first.event_id)
 
     with Sending(client.ledger, timeout=30) as sending:
-        sending.send(of(first), of(retracted(first.event_id)), of(erased), of(again), batch(1))
+        sending.send(of(first), of(mended), of(void), of(mended), of(retracted(never.event_id)))
+        sending.send(of(retracted(void.event_id)), batch(1))
         sending.finish()
         answers, why = sending.rest()
 
     assert why == "OK"
-    assert told(answers) == [0, 1, 1, 1, "PERSON_ERASED", 1]
-    kept = client.ledger.GetEvent(GetEventRequest(event_id=first.event_id))
-    assert not kept.event.entry.event.person_registered.HasField("birth_date")
+    assert told(answers) == [
+        0, 1, "CORRECTION_WITHOUT_RETRACTION", 1, 1,
+        "EVENT_NOT_FOUND", "RETRACTION_OF_RETRACTION", 1,
+    ]  # fmt: skip
 
 
 def test_of_a_call_there_is_one_line_with_what_it_came_to(client: Client) -> None:
@@ -430,6 +432,27 @@ def test_a_batch_is_judged_as_a_call_of_who_sends_it(guarded: Guarded) -> None:
     with pytest.raises(LedgerError) as refused:
         list(auditor.append_batches([batch(1)]))
     assert refused.value.name == "FORBIDDEN"
+
+
+def test_who_is_erased_is_erased_before_the_next_batch(guarded: Guarded) -> None:
+    person_id = str(uuid4())
+    first, again = (born(person_id) for _ in range(2))
+    erased = event(PersonalFieldsErased(person_id=person_id, order_reference="4"))
+    for one in (first, again, erased):
+        one.actor.actor_id = "s-1"
+    approval = guarded.approval("ORR", "s-2", erased)
+    supervisor = guarded.person("cbp-agency-supervisor", "s-1").client
+
+    with Sending(supervisor.ledger, timeout=30) as sending:
+        sending.send(of(first), of(erased, approvals=[approval]), of(again), of(first))
+        sending.finish()
+        answers, why = sending.rest()
+
+    assert why == "OK"
+    assert told(answers) == [0, 1, 1, "PERSON_ERASED", 0]
+    assert [one.event_id for one in answers[-1].receipt.already_recorded] == [first.event_id]
+    kept = supervisor.ledger.GetEvent(GetEventRequest(event_id=first.event_id))
+    assert not kept.event.entry.event.person_registered.HasField("birth_date")
 
 
 def test_who_is_revoked_sends_no_further_batch(guarded: Guarded) -> None:
