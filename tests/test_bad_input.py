@@ -1410,7 +1410,9 @@ GOOD: list[Message] = [
         event(Retracted(retracted_event_id=id_of("kept"), reason_text="not so")),
         somebody(corrects_event_id=id_of("kept")),
     ),
-    AppendEventBatchesRequest(events=[somebody()], preconditions=[anything(types=["Reunified"])]),
+    AppendEventBatchesRequest(
+        events=[somebody()], preconditions=[anything(types=["Reunified"], after=10**9)]
+    ),
     GetEventRequest(event_id=id_of("kept")),
     ReadEventsRequest(filter=about(f"person:{KNOWN}"), after_position=1, limit=3),
     WatchEventsRequest(filter=about(f"person:{KNOWN}"), after_position=1),

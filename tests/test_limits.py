@@ -39,14 +39,18 @@ from ledger.access.caller import LOOPBACK, Caller
 from ledger.access.limits import BURST_S, HOUR_S, Limits
 from ledger.access.policy import rules
 from ledger.errors import LedgerError
-from ledger.rpc import calls
+from ledger.rpc import batches, calls
 from ledger.rpc.calls import STREAMS_OF_ONE_MAX
 from ledger.rpc.server import AT_ONCE_MAX, HANDSHAKE_MS, MESSAGE_BYTES_MAX
 from ledger.rpc.transport import channel_credentials
 from ledger.v1.custody_pb2 import BookedIn
 from ledger.v1.custody_query_service_pb2 import ListRosterRequest
 from ledger.v1.identity_pb2 import PersonRegistered
-from ledger.v1.ledger_service_pb2 import ListCodesRequest, WatchEventsRequest
+from ledger.v1.ledger_service_pb2 import (
+    AppendEventBatchesRequest,
+    ListCodesRequest,
+    WatchEventsRequest,
+)
 from ledger.v1.options_pb2 import Role
 from ledger.v1.place_pb2 import Place
 
@@ -131,6 +135,22 @@ def test_what_was_refused_costs_nothing(used: Limits, clock: Clock) -> None:
         call(used)
     clock.now += BURST_S
     assert {call(used) for _ in range(RULE.calls_per_second * BURST_S)} == {""}
+
+
+def test_batches_of_a_stream_are_slowed_down_and_leave_room_for_calls(
+    used: Limits, clock: Clock
+) -> None:
+    """Half a burst goes at once; then as many a second as calls may be made."""
+    half = RULE.calls_per_second * BURST_S // 2
+    assert {used.pace(AGENT) for _ in range(half)} == {0.0}
+    assert used.pace(AGENT) == pytest.approx(1 / RULE.calls_per_second)
+    assert used.pace(AGENT) == pytest.approx(2 / RULE.calls_per_second)
+    assert used.pace(OTHER) == used.pace(LOOPBACK) == 0.0
+    assert {call(used) for _ in range(half - 2)} == {""}
+    assert call(used) == QUOTA
+
+    clock.now += BURST_S
+    assert used.pace(AGENT) == 0.0
 
 
 def test_the_calls_of_a_program_are_one_callers_whoever_it_speaks_for(used: Limits) -> None:
@@ -377,6 +397,25 @@ def test_a_reader_who_takes_nothing_is_cut_off(
     stream = still.begin("/ledger.v1.LedgerService/WatchEvents", sent=b"")
 
     assert still.ended(stream).get("grpc-status") != "0"
+
+
+def test_a_sender_who_takes_no_answer_is_cut_off(
+    guarded: Guarded, raw: Callable[..., Raw], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what was begun is kept whole."""
+    monkeypatch.setattr(batches, "TAKE_S", 0.5)
+    still = raw(window=0)
+    some = [event(PersonRegistered(person_id=id_of(f"still {number}"))) for number in range(20)]
+    size = guarded.ledger.log.entries.size()
+
+    batch = AppendEventBatchesRequest(events=some).SerializeToString()
+    stream = still.begin("/ledger.v1.LedgerService/AppendEventBatches", sent=batch)
+
+    assert still.ended(stream).get("grpc-status") != "0"
+    until = time.monotonic() + BUSY_S
+    while guarded.ledger.log.entries.size() < size + len(some) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert guarded.ledger.log.entries.size() == size + len(some)
 
 
 def test_a_connection_carries_little_more_than_a_caller_may_have_under_way(
