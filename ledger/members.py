@@ -1,16 +1,19 @@
 """The members of populations at a moment, as the tables of a projection have them."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from ledger.ledger import CATCH_UP_WAIT_S, Ledger, Moment
+from ledger.store.belonging import States
 from ledger.store.generations import Generation
 from ledger.store.records import PERSON
 from projections.projection import Projection
 
+# So many are looked at together where the caller may see some of them only.
+READ_MAX = 1_000
+
 Answer = TypeVar("Answer")
-States = list[tuple[str, bytes]]
-"""(subject id, what is shown of it, serialized), by subject id."""
 
 
 class Members:
@@ -21,7 +24,7 @@ class Members:
 
     def __init__(self, ledger: Ledger, projection: Projection[Any], moment: Moment) -> None:
         self._populations = ledger.populations
-        self._periods = ledger.populations.periods
+        self._belonging = ledger.populations.belonging
         self._name = projection.name
         self._size = moment.size
         self._at = (moment.as_of_us, moment.size)
@@ -31,39 +34,40 @@ class Members:
     def all(self, wanted: Sequence[str]) -> States:
         """Everybody in any of these populations."""
         names = self._names(wanted)
-        return self._seen(self._ask(lambda live: self._periods.all(live, names, *self._at)))
+        return self._seen(self._ask(lambda live: self._belonging.all(live, names, *self._at)))
 
     def page(self, wanted: Sequence[str], after: str, limit: int) -> States:
         """The first in any of these populations after a subject id."""
         if self._admits:
-            return [one for one in self.all(wanted) if one[0] > after][:limit]
-        names = self._names(wanted)
-        return self._ask(lambda live: self._periods.page(live, names, *self._at, after, limit))
+            return self._first_seen(wanted, after, limit)
+        return self._ask(partial(self._page_of, self._names(wanted), after, limit))
 
     def count(self, wanted: Sequence[str]) -> int:
         """How many are in any of these populations."""
         if self._admits:
-            return len({one for one, _ in self.all(wanted)})
+            return sum(map(self._admits, self._ids(wanted)))
         names = self._names(wanted)
-        return self._ask(lambda live: self._periods.count(live, names, *self._at))
+        return self._ask(lambda live: self._belonging.count(live, names, *self._at))
 
-    def counts(self, prefix: str) -> dict[str, int]:
-        """How many are in each population whose name begins so; a prefix ends with ":".
+    def counts(self, wanted: Sequence[str]) -> dict[str, int]:
+        """How many are in each of these populations that has any.
 
         For answers that count everybody: those whom the caller may not see are counted too.
         """
-        return self._ask(lambda live: self._periods.counts(live, prefix, *self._at))
+        names = dict(zip(self._names(wanted), wanted, strict=True))
+        counts = self._ask(lambda live: self._belonging.counts(live, list(names), *self._at))
+        return {names[kept_as]: count for kept_as, count in counts.items()}
 
     def each(self, wanted: Sequence[str]) -> dict[str, States]:
         """The members of each of these populations that has any."""
         names = dict(zip(self._names(wanted), wanted, strict=True))
-        held = self._ask(lambda live: self._periods.members(live, list(names), *self._at))
+        held = self._ask(lambda live: self._belonging.members(live, list(names), *self._at))
         seen = {names[kept_as]: self._seen(states) for kept_as, states in held.items()}
         return {name: states for name, states in seen.items() if states}
 
     def shared(self, prefix: str) -> dict[str, States]:
         """The members of each population whose name begins so and that has several."""
-        held = self._ask(lambda live: self._periods.shared(live, prefix, *self._at))
+        held = self._ask(lambda live: self._belonging.shared(live, prefix, *self._at))
         seen = {name: self._seen(states) for name, states in held.items()}
         return {name: states for name, states in seen.items() if len(states) > 1}
 
@@ -71,9 +75,28 @@ class Members:
         """Whether anybody was ever believed to be in any of these populations."""
         names, admits = self._names(wanted), self._admits
         if admits:
-            known = self._ask(lambda live: self._periods.ever(live, names, self._size))
+            known = self._ask(lambda live: self._belonging.ever(live, names, self._size))
             return any(admits(one) for one in known)
-        return self._ask(lambda live: self._periods.is_known(live, names, self._size))
+        return self._ask(lambda live: self._belonging.is_known(live, names, self._size))
+
+    def _first_seen(self, wanted: Sequence[str], after: str, limit: int) -> States:
+        """The first whom the caller may see, looked for some at a time."""
+        names = self._names(wanted)
+        seen: States = []
+        while len(seen) < limit:
+            some = self._ask(partial(self._page_of, names, after, READ_MAX))
+            seen += self._seen(some)
+            if len(some) < READ_MAX:
+                break
+            after = some[-1][0]
+        return seen[:limit]
+
+    def _page_of(self, names: Sequence[str], after: str, limit: int, live: Generation) -> States:
+        return self._belonging.page(live, names, *self._at, after, limit)
+
+    def _ids(self, wanted: Sequence[str]) -> set[str]:
+        names = self._names(wanted)
+        return self._ask(lambda live: self._belonging.ids(live, names, *self._at))
 
     def _seen(self, states: States) -> States:
         admits = self._admits

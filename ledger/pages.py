@@ -30,8 +30,8 @@ class Source(Protocol[Item]):
     def page(self, moment: Moment, after: str, limit: int) -> Rows[Item]:
         """The first rows after the one with this id; "" for those from the beginning."""
 
-    def count(self, moment: Moment) -> int:
-        """How many rows there are."""
+    def count(self, moment: Moment, whole: Rows[Item] | None) -> int:
+        """How many there are; `whole`: all rows, where one page holds them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,11 @@ class Tables(Generic[Item]):
         states = self._at(moment).page(self.wanted, after, limit)
         return [(subject_id, self.read(state)) for subject_id, state in states]
 
-    def count(self, moment: Moment) -> int:
+    def count(self, moment: Moment, whole: Rows[Item] | None) -> int:
         """See Source."""
+        if whole is not None:
+            # Who is in two of the populations has two rows.
+            return len({subject_id for subject_id, _ in whole})
         return self._at(moment).count(self.wanted)
 
     def _at(self, moment: Moment) -> Members:
@@ -84,9 +87,9 @@ class Whole(Generic[Item]):
         start = ids.index(after) + 1 if after else 0
         return rows[start : start + limit]
 
-    def count(self, moment: Moment) -> int:
+    def count(self, moment: Moment, whole: Rows[Item] | None) -> int:
         """See Source."""
-        return len(self._all(moment))
+        return len(self._all(moment) if whole is None else whole)
 
     def _all(self, moment: Moment) -> Rows[Item]:
         if self._rows is None:
@@ -106,8 +109,10 @@ def turn_page(ledger: Ledger, request: Any, source: Source[Item]) -> Page[Item]:
     )
     limit = min(request.page_size or PAGE_DEFAULT, PAGE_MAX)
     # One more than the page holds tells whether there is another.
-    rows = [] if request.count_only else source.page(moment, after, limit + 1)
-    total_size = 0 if after else source.count(moment)
+    rows = None if request.count_only else source.page(moment, after, limit + 1)
+    is_whole = rows is not None and len(rows) <= limit
+    total_size = 0 if after else source.count(moment, rows if is_whole else None)
+    rows = rows or []
     next_token = ""
     if len(rows) > limit:
         rows.pop()

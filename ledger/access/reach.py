@@ -70,21 +70,15 @@ class Reach:
 
     def _held(self, *, ever: bool) -> set[str]:
         """Whom the caller's agency holds, or ever held, by the tables."""
-        periods, size = self._populations.periods, self._log.entries.size()
+        belonging, size = self._populations.belonging, self._log.entries.size()
         wanted, now = [by_agency(self._caller.agency)], self._now_us()
         if ever:
-            return set(
-                self._populations.ask(
-                    custody.custody.name,
-                    size,
-                    WAIT_S,
-                    lambda live: periods.ever(live, wanted, size),
-                )
+            return self._populations.ask(
+                custody.custody.name, size, WAIT_S, lambda live: belonging.ever(live, wanted, size)
             )
-        rows = self._populations.ask(
-            custody.custody.name, size, WAIT_S, lambda live: periods.all(live, wanted, now, size)
+        return self._populations.ask(
+            custody.custody.name, size, WAIT_S, lambda live: belonging.ids(live, wanted, now, size)
         )
-        return {one for one, _ in rows}
 
     def _assigned(self) -> set[str]:
         """Whom the cases that are assigned to the caller, and led by her agency, name."""

@@ -64,9 +64,11 @@ def list_findings(ledger: Ledger, request: ListFindingsRequest) -> ListFindingsR
 def list_queues(ledger: Ledger, request: ListQueuesRequest) -> ListQueuesResponse:
     """Every queue with its count. Raises PROJECTION_BEHIND, and as `Ledger.moment` does."""
     moment = ledger.moment(request.basis)
+    codes = [one for one in codes_of("finding") if _is_of_one(one)]
     counts: dict[str, int] = {}
     for tables in (findings, duties):
-        counts |= Members(ledger, tables, moment).counts(QUEUE)
+        wanted = [f"{QUEUE}{one}" for one in codes if (one in rules.DUTIES) == (tables is duties)]
+        counts |= Members(ledger, tables, moment).counts(wanted)
     queues = []
     for code in codes_of("finding").values():
         if "only_at_append" in code.attributes:

@@ -247,11 +247,11 @@ class Entries:
         self._terms.update(terms)
 
 
-def chunks(values: Iterable[Any]) -> Iterable[list[Any]]:
+def chunks(values: Iterable[Any], most: int = IN_MAX) -> Iterable[list[Any]]:
     """The values to be listed by IN, no more at a time than a statement takes.
 
     Filled up by the last to a power of two, so that there are few texts to prepare.
     """
     rest = iter(values)
-    while some := list(islice(rest, IN_MAX)):
+    while some := list(islice(rest, most)):
         yield some + some[-1:] * ((1 << (len(some) - 1).bit_length()) - len(some))

@@ -7,12 +7,18 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from ledger.store.database import Database
+from ledger.store.statement import Statement
 from ledger.store.tables import generation, head, period
 
 DELETE_MAX = 20_000
 
 # Of tables that have every subject: what is left is to catch up.
 ALL_DONE = 2**63 - 1
+
+_FIND = Statement(
+    "SELECT generation, version, position, subject_done FROM generation "
+    "WHERE log = ? AND projection = ? AND state = ? ORDER BY generation"
+)
 
 
 class State(StrEnum):
@@ -68,8 +74,14 @@ class Generations:
 
     def find(self, projection: str, state: State) -> Generation | None:
         """The tables of a projection that are in this state."""
-        wanted = (projection, state)
-        return next((one for one in self.all() if (one.projection, one.state) == wanted), None)
+        rows = self._database.readers.ask(_FIND, self._log, projection, state.value)
+        return next(
+            (
+                Generation(number, projection, version, state, position, subject_done)
+                for number, version, position, subject_done in rows
+            ),
+            None,
+        )
 
     def get(self, number: int) -> Generation | None:
         """The tables of a number; None: they have been dropped."""

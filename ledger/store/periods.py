@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from ledger.store.database import Database
 from ledger.store.entries import chunks
 from ledger.store.generations import Generation
-from ledger.store.tables import IS_LONG, IS_SHORT, period
+from ledger.store.tables import period
 from ledger.store.vault import State, Vault
 from projections.belief import Belief
-from projections.membership import HORIZON_US, OPEN, Membership
+from projections.membership import OPEN, Membership
 
 BUCKETS = 256
 READ_MAX = 5_000
@@ -47,101 +47,6 @@ class Periods:
         self._database = database
         self._log = log
         self._vault = vault
-
-    def count(self, of: Generation, populations: Sequence[str], as_of_us: int, size: int) -> int:
-        """How many belong to any of these populations."""
-        found = self._holding(of, _any(populations), as_of_us, size).subquery()
-        subjects = sa.select(sa.func.count(sa.distinct(found.c.subject)))
-        with self._database.reading.connect() as connection:
-            return int(connection.execute(subjects).scalar_one())
-
-    def counts(self, of: Generation, prefix: str, as_of_us: int, size: int) -> dict[str, int]:
-        """How many belong to each population whose name begins so; a prefix ends with ":"."""
-        found = self._holding(of, _beginning(prefix), as_of_us, size).subquery()
-        rows = sa.select(found.c.population, sa.func.count()).group_by(found.c.population)
-        with self._database.reading.connect() as connection:
-            return {row[0]: row[1] for row in connection.execute(rows)}
-
-    def page(
-        self,
-        of: Generation,
-        populations: Sequence[str],
-        as_of_us: int,
-        size: int,
-        after: str,
-        limit: int | None,
-    ) -> list[tuple[str, bytes]]:
-        """The first (subject id, state) after a subject id that belong to any of these."""
-        found = self._holding(of, _any(populations), as_of_us, size).subquery()
-        with self._database.reading.connect() as connection:
-            rows = connection.execute(
-                sa.select(found.c.subject, found.c.state)
-                .where(found.c.subject > after)
-                .order_by(found.c.subject)
-                .limit(limit)
-            )
-            return self._opened(rows)
-
-    def all(
-        self, of: Generation, populations: Sequence[str], as_of_us: int, size: int
-    ) -> list[tuple[str, bytes]]:
-        """Every (subject id, state) that belongs to any of these, by subject id."""
-        return self.page(of, populations, as_of_us, size, "", None)
-
-    def members(
-        self, of: Generation, populations: Sequence[str], as_of_us: int, size: int
-    ) -> dict[str, list[tuple[str, bytes]]]:
-        """For each of these populations that has any its (subject id, state), by subject id."""
-        found: dict[str, list[tuple[str, bytes]]] = {}
-        with self._database.reading.connect() as connection:
-            for some in chunks(sorted(populations)):
-                held = self._holding(of, _any(some), as_of_us, size).subquery()
-                rows = sa.select(held.c.population, held.c.subject, held.c.state).order_by(
-                    held.c.population, held.c.subject
-                )
-                held_by = list(connection.execute(rows))
-                opened = self._opened((row.subject, row.state) for row in held_by)
-                for row, one in zip(held_by, opened, strict=True):
-                    found.setdefault(row.population, []).append(one)
-        return found
-
-    def shared(
-        self, of: Generation, prefix: str, as_of_us: int, size: int
-    ) -> dict[str, list[tuple[str, bytes]]]:
-        """The populations whose name begins so that several belong to; a prefix ends with ":"."""
-        found = self._holding(of, _beginning(prefix), as_of_us, size).subquery()
-        names = (
-            sa.select(found.c.population)
-            .group_by(found.c.population)
-            .having(sa.func.count(sa.distinct(found.c.subject)) > 1)
-        )
-        with self._database.reading.connect() as connection:
-            shared = list(connection.execute(names).scalars())
-        return self.members(of, shared, as_of_us, size)
-
-    def is_known(self, of: Generation, populations: Sequence[str], size: int) -> bool:
-        """Whether anybody was ever believed to belong to any of these, as known at a size."""
-        ever = sa.select(period.c.subject).where(
-            *self._of(of), _any(populations), period.c.known_from <= size
-        )
-        with self._database.reading.connect() as connection:
-            return connection.execute(ever.limit(1)).first() is not None
-
-    def ever(self, of: Generation, populations: Sequence[str], size: int) -> list[str]:
-        """Everybody who belonged to any of these at whatever time, as believed at a size."""
-        with self._database.reading.connect() as connection:
-            return list(
-                connection.execute(
-                    sa.select(period.c.subject)
-                    .distinct()
-                    .where(
-                        *self._of(of),
-                        period.c.population.in_(populations),
-                        period.c.known_from <= size,
-                        period.c.known_to > size,
-                    )
-                ).scalars()
-            )
 
     def add(
         self,
@@ -237,30 +142,6 @@ class Periods:
                 buckets[bucket].append(sha256(line).digest())
         return [sha256(b"".join(sorted(bucket))).digest() for bucket in buckets]
 
-    def _holding(
-        self, of: Generation, meant: sa.ColumnElement[bool], as_of_us: int, size: int
-    ) -> sa.CompoundSelect[Any]:
-        """Those that hold as of an instant, known at a size: short ones, and long ones."""
-        columns = sa.select(period.c.population, period.c.subject, period.c.state).where(
-            *self._of(of),
-            meant,
-            period.c.known_from <= size,
-            period.c.known_to > size,
-            period.c.valid_from <= as_of_us,
-        )
-        ended = columns.where(
-            period.c.valid_from > as_of_us - HORIZON_US,
-            period.c.valid_to > as_of_us,
-            IS_SHORT,
-        )
-        return sa.union_all(ended, columns.where(IS_LONG, period.c.valid_to > as_of_us))
-
-    def _opened(self, rows: Iterable[Any]) -> list[tuple[str, bytes]]:
-        """(subject id, state in plain) of (subject id, state)."""
-        kept = [(subject, state) for subject, state in rows]
-        states = self._vault.open_states(kept)
-        return [(subject, state) for (subject, _), state in zip(kept, states, strict=True)]
-
     def _plain(self, rows: Sequence[sa.Row[Any]]) -> Iterator[PlainRow]:
         """Rows of the table with their states in plain."""
         states = self._vault.open_states((row.subject, row.state) for row in rows)
@@ -269,14 +150,3 @@ class Periods:
 
     def _of(self, of: Generation) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
         return period.c.log == self._log, period.c.generation == of.number
-
-
-def _any(populations: Sequence[str]) -> sa.ColumnElement[bool]:
-    return period.c.population.in_(populations)
-
-
-def _beginning(prefix: str) -> sa.ColumnElement[bool]:
-    # Compared byte by byte, ";" is what follows ":".
-    return sa.and_(
-        period.c.population >= prefix, period.c.population < f"{prefix.removesuffix(':')};"
-    )

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from ledger.errors import LedgerError, MistakeError
+from ledger.store.belonging import Belonging
 from ledger.store.database import Database
 from ledger.store.erasure import beside, erased_between
 from ledger.store.generations import ALL_DONE, Generation, Generations, State
@@ -64,6 +65,7 @@ class Populations:
         self._moved = threading.Condition()
         self.generations = Generations(database, log.id)
         self.periods = Periods(database, log.id, log.vault)
+        self.belonging = Belonging(database, log.id, log.vault)
 
     def prepare(self, progress: Progress = lambda _done, _total: None) -> None:
         """See to it that every projection has live tables of its version; rebuild where not."""

@@ -118,14 +118,26 @@ period = sa.Table(
 IS_LONG = sa.text(f"valid_to > valid_from + {LONG_US}")
 IS_SHORT = sa.text(f"valid_to <= valid_from + {LONG_US}")
 
+# Of what is long, and was known for less than 2 to this power, as its index says it.
+KNOWN_BITS = (4, 8, 12, 16, 20, 24, 32)
+KNOWN_EVER = 64
+KNOWN_CLASS = "(CASE {} ELSE {} END)".format(
+    " ".join(f"WHEN known_to - known_from < {2**bits} THEN {bits}" for bits in KNOWN_BITS),
+    KNOWN_EVER,
+)
+
 # A long period, or one without an end, is longer than any horizon, so the range over `valid_from`
-# misses it. These are found by what is still believed of them.
+# misses it. Nearly all of them are closed on the other axis, when it is known how they ended. By
+# how long they were known, a range over `known_from` finds those known at a size, and few others.
 sa.Index(
-    "period_long",
+    "period_known",
     period.c.log,
     period.c.generation,
     period.c.population,
+    sa.text(KNOWN_CLASS),
+    period.c.known_from,
     period.c.known_to,
+    period.c.valid_to,
     sqlite_where=IS_LONG,
     postgresql_where=IS_LONG,
 )

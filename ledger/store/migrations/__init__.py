@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from ledger.errors import StartupError
 
-LATEST = "0003"
+LATEST = "0004"
 HERE = Path(__file__).parent
 ATTEMPTS_MAX = 6
 RETRY_S = 0.3
