@@ -43,6 +43,7 @@ from ledger.store.audit import Means, verify
 from ledger.store.database import Database
 from ledger.store.log import Append, Appended, LedgerEvent, Log
 from ledger.store.tables import metadata
+from ledger.store.tree import Tree
 from ledger.v1.audit_service_pb2 import (
     GetCheckpointRequest,
     GetConsistencyProofRequest,
@@ -178,6 +179,15 @@ def test_the_log_is_a_recorder_beside_another(database: Database) -> None:
     other.append(batch(20))
     DCBRecorderTestCase()._test_append_read(Log(database, now_us, keyring_of(database), "one"))
     assert len(list(other.read())) == 20
+
+
+def test_a_log_that_was_opened_with_many_entries_goes_on(database: Database) -> None:
+    Log(database, now_us, keyring_of(database), "log").append(batch(300))
+    again = Log(database, now_us, keyring_of(database), "log")
+
+    for size in (301, 302):
+        again.append(batch(1))
+        assert again.tree.root(size) == Tree(database, again.id).root(size)
 
 
 # Order.

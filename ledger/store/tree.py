@@ -52,7 +52,14 @@ class Tree:
     def note_kept(self) -> None:
         """Note that the last `grow` was kept: its root, which is asked for next, is at hand."""
         size, edge = self._edge
-        self._note_root(size, merkle.root(size, lambda _tiles: edge))
+
+        def read(tiles: Collection[merkle.Tile]) -> Mapping[merkle.Tile, bytes]:
+            # Of a log that was there already, `grow` reads no more than it adds to.
+            if not edge.keys() >= set(tiles):
+                edge.update(self.read(tiles))
+            return edge
+
+        self._note_root(size, merkle.root(size, read))
 
     def root(self, size: int) -> bytes:
         """The root of the first `size` entries, which the log must have."""
