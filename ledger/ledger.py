@@ -21,6 +21,7 @@ from ledger.store.audit import verify
 from ledger.store.audit_range import Means
 from ledger.store.database import Database
 from ledger.store.erasure import obey
+from ledger.store.folders import Folders
 from ledger.store.follower import Follower
 from ledger.store.guards import Guards
 from ledger.store.log import Log
@@ -65,12 +66,14 @@ class Ledger:
         progress: Progress = lambda _done, _total: None,
         keys: Path | None = None,
         access_url: str = "",
+        workers: int = 0,
     ) -> None:
         """Open the log of this name, made if it is not there yet, and verify what it holds.
 
         `keys`: where the keys are that are kept outside the database, see `Database.keys_file`.
-        `access_url`: another database for the access log. Raises StartupError if a database cannot
-        be used or is not as it was written. `on_failure` is called once if one fails later in a way
+        `access_url`: another database for the access log. `workers`: so many processes fold what
+        the tables show; 0: a thread of this one does. Raises StartupError if a database cannot be
+        used or is not as it was written. `on_failure` is called once if one fails later in a way
         that lasts: the process has to end.
         """
         self.clock = clock
@@ -88,8 +91,11 @@ class Ledger:
             # Of its own log: whoever looked at whom is not told by the one that is looked at.
             self.accesses = Log(kept, clock, keyring, access_name(name))
             _require_whole(verify(kept, self.accesses.id, Means(access_leaf)))
-            self.populations = Populations(self._database, self.log, projections.load())
-            self.populations.prepare(progress)
+            folders = Folders(self._database, name, keyring, workers) if workers else None
+            self.populations = Populations(
+                self._database, self.log, projections.load(), folders.fold if folders else None
+            )
+            self.populations.prepare()
         except BaseException:
             for one in self._databases:
                 one.close()
@@ -97,7 +103,7 @@ class Ledger:
         self.guards = Guards(self.log)
         self.writer = Writer(self._database, self.log, on_failure)
         self.access_writer = Writer(self._databases[-1], self.accesses, on_failure)
-        self._follower = Follower(self.log, self.populations)
+        self._follower = Follower(self.log, self.populations, folders)
         self.stopping = threading.Event()
         self.sight = self._sight(LOOPBACK)
 

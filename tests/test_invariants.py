@@ -74,7 +74,7 @@ from ledger.errors import LedgerError
 from ledger.ledger import Ledger
 from ledger.prove import get_checkpoint, get_consistency_proof, get_inclusion_proof
 from ledger.read import get_event
-from ledger.store import populations
+from ledger.store import making
 from ledger.store.tables import period
 from ledger.v1 import audit_service_pb2, custody_query_service_pb2, ledger_service_pb2
 from ledger.v1.audit_service_pb2 import (
@@ -866,12 +866,10 @@ def test_i7_a_table_that_followed_is_the_one_made_at_once_and_the_one_rebuilt(
             # A rebuild that began when the log was empty will catch up with all of it at once.
             ledger.populations.generations.make(projection.name, projection.version, 0)
         append_all(ledger, history)
-        of = [live(ledger, projection.name) for projection in WITH_TABLES]
         with pytest.MonkeyPatch.context() as patch:
             for step in steps:
-                patch.setattr(populations, "CATCH_UP_MAX", step)
-                come_to = live(ledger, of[0].projection).position
-                ledger.populations._catch_up(of, min(size, come_to + step))
+                patch.setattr(making, "CATCH_UP_MAX", step)
+                ledger.populations.catch_up_some(size)
             assert ledger.populations.catch_up() == size
         for name in (projection.name for projection in WITH_TABLES):
             followed = live(ledger, name)

@@ -1,6 +1,7 @@
 """Generations: the tables of a projection that are in use, being made, or no longer wanted."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -88,21 +89,30 @@ class Generations:
         return next((one for one in self.all() if one.number == number), None)
 
     def make(self, projection: str, version: int, size: int) -> Generation:
-        """New, empty tables that are to come to a size."""
-        with self._database.writing() as connection:
+        """New, empty tables that are to come to a size; or those that are being made already."""
+        with self._alone() as connection:
+            for one in self.all_on(connection):
+                wanted = (projection, version, State.MAKING)
+                if (one.projection, one.version, one.state) == wanted:
+                    return one
             return self._make(connection, projection, version, State.MAKING, size)
 
     def make_empty(self, versions: Mapping[str, int]) -> None:
         """Tables in use of a log that has no entries: there is nothing to make them from."""
-        with self._database.writing() as connection:
-            # Under the head row, so that of two processes that start at once one comes first.
-            connection.execute(
-                sa.select(head.c.size).where(head.c.log == self._log).with_for_update()
-            )
+        with self._alone() as connection:
             if self.all_on(connection):
                 return
             for projection, version in versions.items():
                 self._make(connection, projection, version, State.LIVE, 0)
+
+    @contextmanager
+    def _alone(self) -> Iterator[sa.Connection]:
+        """A transaction under the head row: of two processes that make tables one comes first."""
+        with self._database.writing() as connection:
+            connection.execute(
+                sa.select(head.c.size).where(head.c.log == self._log).with_for_update()
+            )
+            yield connection
 
     def _make(
         self, connection: sa.Connection, projection: str, version: int, state: State, size: int
@@ -135,20 +145,37 @@ class Generations:
         )
         return moved.rowcount == 1
 
-    def note_done(self, connection: sa.Connection, of: Generation, subject: int) -> None:
-        """Note the last subject that tables being made have."""
-        connection.execute(sa.update(generation).where(*self._is(of)).values(subject_done=subject))
+    def note_done(self, connection: sa.Connection, of: Generation, subject: int) -> bool:
+        """Note the last subject that tables have, unless another process makes them as well."""
+        moved = connection.execute(
+            sa.update(generation)
+            .where(*self._is(of), generation.c.subject_done == of.subject_done)
+            .values(subject_done=subject)
+        )
+        return moved.rowcount == 1
 
-    def change_over(self, to: Generation) -> None:
+    def change_over(self, to: int) -> None:
         """Put tables in use; those that were are no longer wanted."""
-        ours = (generation.c.log == self._log, generation.c.projection == to.projection)
+        it = (generation.c.log == self._log, generation.c.generation == to)
         with self._database.writing() as connection:
-            connection.execute(
+            put = connection.execute(
                 sa.update(generation)
-                .where(*ours, generation.c.state == State.LIVE)
-                .values(state=State.RETIRED)
+                .where(*it, generation.c.state == State.MAKING)
+                .values(state=State.LIVE)
+                .returning(generation.c.projection)
             )
-            connection.execute(sa.update(generation).where(*self._is(to)).values(state=State.LIVE))
+            # None: another process has put them in use, or thrown them away.
+            if (projection := put.scalar_one_or_none()) is not None:
+                connection.execute(
+                    sa.update(generation)
+                    .where(
+                        generation.c.log == self._log,
+                        generation.c.projection == projection,
+                        generation.c.state == State.LIVE,
+                        generation.c.generation != to,
+                    )
+                    .values(state=State.RETIRED)
+                )
 
     def drop(self, of: Generation) -> None:
         """Delete tables, some rows at a time, so that nobody waits for it."""

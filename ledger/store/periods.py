@@ -3,42 +3,31 @@
 Rows are closed and added, never patched, so a size is a snapshot here too.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from hashlib import sha256
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
+from typing import Any
 
 import sqlalchemy as sa
 
+from ledger.store.bulk import insert
 from ledger.store.database import Database
+from ledger.store.digests import Row, Sums
 from ledger.store.entries import chunks
+from ledger.store.folding import Change
 from ledger.store.generations import Generation
+from ledger.store.statement import Statement
 from ledger.store.tables import period
-from ledger.store.vault import State, Vault
-from projections.belief import Belief
-from projections.membership import OPEN, Membership
+from ledger.store.vault import Vault
+from projections.membership import OPEN
 
-BUCKETS = 256
 READ_MAX = 5_000
 
-# A literal, because a partial index is not matched by a parameter.
-_OPEN: sa.ColumnClause[int] = sa.literal_column(str(OPEN))
-
-Row = tuple[Any, ...]
-
-
-class PlainRow(NamedTuple):
-    """A row of the table, its state in plain; the columns in the order of the table."""
-
-    log: int
-    generation: int
-    population: str
-    valid_from: int
-    subject: str
-    known_from: int
-    valid_to: int
-    known_to: int
-    state: bytes
-
+# Of one subject a population shows one thing at a time.
+_CLOSE = Statement(
+    "UPDATE period SET known_to = ? WHERE log = ? AND generation = ? AND population = ? "
+    "AND valid_from = ? AND subject = ? AND known_to = ?"
+)
+_KEY = itemgetter(slice(0, 6))
 
 class Periods:
     """The periods of one log. On disk a state is sealed under the keys of whom it tells of."""
@@ -48,76 +37,19 @@ class Periods:
         self._log = log
         self._vault = vault
 
-    def add(
-        self,
-        connection: sa.Connection,
-        of: Generation,
-        beliefs: Iterable[tuple[str, Belief]],
-        people: Mapping[str, frozenset[str]],
-    ) -> None:
-        """Add the beliefs of subjects; `people` says whom the record of each tells of."""
-        plain = [PlainRow(*self.row(of, subject_id, one)) for subject_id, one in beliefs]
-        states = self._vault.close_states(
-            State(row.subject, people[row.subject], row.state) for row in plain
-        )
-        if plain:
-            rows = zip(plain, states, strict=True)
-            connection.execute(
-                sa.insert(period), [row._replace(state=state)._asdict() for row, state in rows]
-            )
-
-    def remove(self, connection: sa.Connection, of: Generation, subject_ids: Sequence[str]) -> None:
-        """Take out everything that tables show of subjects, at whatever size."""
-        for some in chunks(subject_ids):
-            connection.execute(sa.delete(period).where(*self._of(of), period.c.subject.in_(some)))
-
-    def close(
-        self,
-        connection: sa.Connection,
-        of: Generation,
-        closed: Iterable[tuple[str, Membership, int]],
-    ) -> None:
-        """Give memberships of subjects the size from which they are no longer believed."""
-        rows = [
-            {
-                "its_population": one.population,
-                "its_valid_from": one.valid_from,
-                "its_subject": subject_id,
-                "ended": known_to,
-            }
-            for subject_id, one, known_to in closed
-        ]
-        if rows:
-            connection.execute(
-                sa.update(period)
-                .where(
-                    *self._of(of),
-                    period.c.population == sa.bindparam("its_population"),
-                    period.c.valid_from == sa.bindparam("its_valid_from"),
-                    period.c.subject == sa.bindparam("its_subject"),
-                    # Of one subject a population shows one thing at a time.
-                    period.c.known_to == _OPEN,
+    def write(self, connection: sa.Connection, of: Generation, changes: Sequence[Change]) -> None:
+        """Bring a table from one size to another."""
+        for change in changes:
+            for some in chunks(change.anew):
+                connection.execute(
+                    sa.delete(period).where(*self._of(of), period.c.subject.in_(some))
                 )
-                .values(known_to=sa.bindparam("ended")),
-                rows,
-            )
+        if closed := [(*row, OPEN) for change in changes for row in change.closed]:
+            _CLOSE.on_each(connection, closed)
+        if added := [row for change in changes for row in change.added]:
+            insert(connection, period, sorted(added, key=_KEY))
 
-    def row(self, of: Generation, subject_id: str, belief: Belief) -> Row:
-        """A belief as its row, in the order of the columns, its state in plain."""
-        membership = belief.membership
-        return (
-            self._log,
-            of.number,
-            membership.population,
-            membership.valid_from,
-            subject_id,
-            belief.known_from,
-            membership.valid_to,
-            belief.known_to,
-            membership.state,
-        )
-
-    def rows(self, connection: sa.Connection, of: Generation) -> Iterator[PlainRow]:
+    def rows(self, connection: sa.Connection, of: Generation) -> Iterator[Row]:
         """Every row that a connection in a transaction sees, its state in plain."""
         found = connection.execute(
             sa.select(period).where(*self._of(of)), execution_options={"yield_per": READ_MAX}
@@ -126,27 +58,23 @@ class Periods:
             yield from self._plain(some)
 
     def digests(self, of: Generation, size: int) -> list[bytes]:
-        """One SHA-256 for each bucket of subjects, over what was believed up to a size.
+        """One digest for each bucket of subjects, over what was believed up to a size.
 
         Two generations that came to the same size by different ways have the same.
         """
-        buckets: list[list[bytes]] = [[] for _ in range(BUCKETS)]
+        sums = Sums()
         with self._database.snapshot() as connection:
             for row in self.rows(connection, of):
-                if row.known_from > size:
-                    continue
-                known_to = row.known_to if row.known_to <= size else OPEN
-                key = (row.population, row.subject, row.valid_from, row.valid_to, row.known_from)
-                line = repr((*key, known_to)).encode() + row.state
-                bucket = sha256(row.subject.encode()).digest()[0]
-                buckets[bucket].append(sha256(line).digest())
-        return [sha256(b"".join(sorted(bucket))).digest() for bucket in buckets]
+                if row.known_from <= size:
+                    known_to = row.known_to if row.known_to <= size else OPEN
+                    sums.add(row._replace(known_to=known_to))
+        return sums.digests()
 
-    def _plain(self, rows: Sequence[sa.Row[Any]]) -> Iterator[PlainRow]:
+    def _plain(self, rows: Sequence[sa.Row[Any]]) -> Iterator[Row]:
         """Rows of the table with their states in plain."""
         states = self._vault.open_states((row.subject, row.state) for row in rows)
         for row, state in zip(rows, states, strict=True):
-            yield PlainRow._make((*row[:-1], state))
+            yield Row._make((*row[:-1], state))
 
     def _of(self, of: Generation) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
         return period.c.log == self._log, period.c.generation == of.number

@@ -56,10 +56,13 @@ def _read(log: Log, kind: str, ids: Sequence[str], up_to: int) -> Read:
     names = {f"{kind}:{one}": one for one in ids}
     found = log.entries.about(names, up_to)
     log.vault.look_up(one for stored in found.values() for one in stored)
-    return {
-        names[name]: [(one.position, log.vault.opened(one)) for one in stored]
-        for name, stored in found.items()
-    }
+    # An entry about several of them is opened once.
+    opened: dict[int, tuple[int, Entry]] = {}
+    for stored in found.values():
+        for one in stored:
+            if one.position not in opened:
+                opened[one.position] = one.position, log.vault.opened(one)
+    return {names[name]: [opened[one.position] for one in stored] for name, stored in found.items()}
 
 
 def _linked(read: Read) -> set[str]:
