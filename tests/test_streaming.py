@@ -1,5 +1,6 @@
 """Streams of batches: whole or not at all, in order, within a credit, and again without harm."""
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -12,7 +13,9 @@ from uuid import uuid4
 
 import grpc
 import pytest
+from commands import ledger_here
 from events import event
+from google.protobuf.json_format import MessageToDict
 from google.type.date_pb2 import Date
 from guarded import Guarded
 from structlog.testing import capture_logs
@@ -396,6 +399,43 @@ def test_the_pump_sends_again_what_was_not_answered() -> None:
     assert refused.value.name == "UNREACHABLE"
     assert seen == [some[0:3], some[1:4]]
     assert next(opened) == 1 + ATTEMPTS_MAX
+
+
+# A file of any length.
+
+
+def test_a_file_of_lines_is_appended_in_batches_and_a_wrong_line_is_named(
+    sqlite_server: Server, tmp_path: Path
+) -> None:
+    file = tmp_path / "events.jsonl"
+    events = [registered() for _ in range(1_203)]
+    texts = [json.dumps(MessageToDict(one)) for one in events]
+    command = ("append", "--lines", "--server", sqlite_server.address)
+
+    file.write_text("\n".join([*texts[:700], "", *texts[700:]]) + "\n")
+    first = ledger_here(*command, file, "-o", "json")
+    again = ledger_here(*command, "-", given=file.read_text())
+
+    assert '"events_appended": 1203' in first.stdout
+    assert "0 events appended, 1203 there already" in again.stdout
+    with Client(sqlite_server.address) as client:
+        assert log_of(client) == events
+
+    wrong, nameless = registered(), registered()
+    wrong.valid_time.zone = "Utopia"
+    nameless.event_id = ""
+    for at, line, said in (
+        (40, json.dumps(MessageToDict(wrong)), "UNKNOWN_ZONE: line 41.valid_time.zone: not a zone"),
+        (40, json.dumps(MessageToDict(nameless)), "line 41: an event that is sent in a batch has"),
+        (3, "{", "line 4, column 2: not JSON"),
+    ):
+        file.write_text("\n".join([*texts[:at], line, *texts[at:50]]))
+        done = ledger_here(*command, file)
+        assert done.returncode == 2
+        assert said in done.stderr
+    assert ledger_here(*command, file, "--dry-run").returncode == 2
+    assert ledger_here(*command, tmp_path / "nowhere").returncode == 2
+    assert sqlite_server._ledger.log.entries.size() == 1_203
 
 
 # Who sends.

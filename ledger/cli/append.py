@@ -1,6 +1,9 @@
 """The command that appends events from a file, or says what they would cause."""
 
-from collections.abc import Sequence
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -8,12 +11,15 @@ from uuid import uuid4
 
 import typer
 
-from ledger.cli.events import read_bytes, read_events
+from ledger.cli.events import read_bytes, read_events, read_lines
 from ledger.cli.options import LISTEN, Output, OutputOption, ServerOption, connected
 from ledger.cli.phrases import show_findings
 from ledger.cli.render import plain, show_json, show_stamp, show_table, time_of
+from ledger.errors import LedgerError, MistakeError
+from ledger.v1.basis_pb2 import Stamp
 from ledger.v1.event_pb2 import Event
 from ledger.v1.ledger_service_pb2 import (
+    AppendEventBatchesRequest,
     AppendEventsRequest,
     AppendEventsResponse,
     SignedEvent,
@@ -57,6 +63,14 @@ SignOption = Annotated[
 ]
 
 
+LinesOption = Annotated[
+    bool, typer.Option("--lines", help="FILE has an event on each line: append them in batches.")
+]
+BATCH_EVENTS_MAX = 500
+BATCH_BYTES_MAX = 2 * 1024 * 1024
+_INDEX = re.compile(r"^events\[(\d+)\]")
+
+
 def add_to(app: typer.Typer) -> None:
     """Add this command to the command line."""
     app.command("append")(append)
@@ -71,6 +85,7 @@ def append(
     strict: StrictOption = None,
     approvals: ApprovalsOption = None,
     sign: SignOption = None,
+    lines: LinesOption = False,
     server: ServerOption = LISTEN,
     output: OutputOption = Output.TABLE,
 ) -> None:
@@ -78,6 +93,10 @@ def append(
 
     An event without an id gets one, which is printed before anything is sent. Put it into the file
     to send again what was not answered: an event that is there already is not appended again.
+
+    With --lines the file may be of any length. It is sent in batches, each all or none, and what
+    the events cause is not looked for. It stops where a batch is refused; what was sent before is
+    kept. Mend the line and run it again.
 
     Example: ledger append apprehended.json --dry-run, where the file has
 
@@ -88,6 +107,11 @@ def append(
      "apprehended": {"person_ids": ["e9110b8e-3ed2-5654-9d07-46329f6bd545"],
                      "agency": "CBP"}}
     """
+    if lines:
+        if dry_run or strict or approvals:
+            raise typer.BadParameter("--lines goes with --sign alone")
+        _append_lines(file, sign, server, output)
+        return
     events = read_events(file)
     for index, event in enumerate(events):
         if not event.event_id:
@@ -99,7 +123,7 @@ def append(
         dry_run=dry_run,
         strict=strict,
         approvals=approvals or (),
-        signatures=_signatures(sign, events) if sign else (),
+        signatures=_signatures(sign)(events) if sign else (),
     )
     if output == Output.JSON:
         show_json(plain(found))
@@ -143,13 +167,73 @@ def send(
         return client.ledger.AppendEvents(request)
 
 
-def _signatures(key: Path, events: list[Event]) -> list[SignedEvent]:
-    """The signatures of these events by an agency's key. Raises MistakeError."""
+def _signatures(key: Path) -> Callable[[Iterable[Event]], list[SignedEvent]]:
+    """Signs events by an agency's key. Raises MistakeError."""
     # Imported here because few sign, and it takes a good part of a second.
     from ledger.keys.writers import read_key, signed_event
 
     private_key = read_key(read_bytes(key))
-    return [signed_event(private_key, one) for one in events]
+    return lambda events: [signed_event(private_key, one) for one in events]
+
+
+def _append_lines(file: Path, sign: Path | None, server: str, output: Output) -> None:
+    """Append the event of each line, in batches, and say how many there are."""
+    signed = _signatures(sign) if sign else lambda _: []
+    under_way: deque[list[int]] = deque()
+
+    def batches() -> Iterator[AppendEventBatchesRequest]:
+        for some in _in_batches(read_lines(file)):
+            under_way.append([line for line, _ in some])
+            events = [event for _, event in some]
+            yield AppendEventBatchesRequest(events=events, signatures=signed(events))
+
+    appended = recorded = 0
+    stamp = Stamp()
+    with connected(server) as client:
+        for outcome in client.append_batches(batches()):
+            at = under_way.popleft()
+            if outcome.refusal is not None:
+                raise _by_lines(outcome.refusal, at)
+            appended += len(outcome.receipt.leaf_hashes)
+            recorded += len(outcome.receipt.already_recorded)
+            stamp = outcome.receipt.stamp
+    if output == Output.JSON:
+        found = {"events_appended": appended, "already_recorded": recorded}
+        show_json({**found, "size": stamp.size, "root": stamp.root.hex()})
+        return
+    typer.echo(f"{appended} events appended, {recorded} there already")
+    if stamp.root:
+        show_stamp(stamp)
+
+
+def _in_batches(some: Iterable[tuple[int, Event]]) -> Iterator[list[tuple[int, Event]]]:
+    """Lines whose events fit into one batch."""
+    batch: list[tuple[int, Event]] = []
+    size = 0
+    for line, event in some:
+        if not event.event_id:
+            raise MistakeError(f"line {line}: an event that is sent in a batch has an id")
+        is_full = len(batch) == BATCH_EVENTS_MAX or size + event.ByteSize() > BATCH_BYTES_MAX
+        if batch and is_full:
+            yield batch
+            batch, size = [], 0
+        batch.append((line, event))
+        size += event.ByteSize()
+    if batch:
+        yield batch
+
+
+def _by_lines(refusal: LedgerError, lines: Sequence[int]) -> LedgerError:
+    """A refusal that names the lines of a file instead of the events of a batch."""
+
+    def named(text: str) -> str:
+        return _INDEX.sub(lambda match: f"line {lines[int(match[1])]}", text)
+
+    return LedgerError(
+        refusal.reason,
+        named(str(refusal)),
+        violations=[replace(one, field=named(one.field)) for one in refusal.violations],
+    )
 
 
 def show_caused(found: AppendEventsResponse) -> None:

@@ -4,6 +4,7 @@ import difflib
 import json
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +41,31 @@ def text_of(content: bytes, file: Path) -> str:
 
 def read_json(file: Path) -> Any:
     """The JSON in a file. Raises MALFORMED_REQUEST naming line and column."""
-    text = text_of(read_bytes(file), file)
+    return _parsed(text_of(read_bytes(file), file), file, 1)
+
+
+def read_lines(file: Path) -> Iterator[tuple[int, Event]]:
+    """(line, event) of each line of a file that is not blank, one at a time.
+
+    Raises LedgerError, MistakeError.
+    """
+    try:
+        with sys.stdin.buffer if str(file) == "-" else file.open("rb") as lines:
+            for line, content in enumerate(lines, 1):
+                if text := text_of(content, file).strip():
+                    yield line, _event(_parsed(text, file, line), f"line {line}")
+    except OSError as error:
+        raise MistakeError(f"{file} cannot be read: {error.strerror}") from None
+
+
+def _parsed(text: str, file: Path, first_line: int) -> Any:
+    """The JSON in a text that begins on a line of a file."""
     try:
         return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
     except json.JSONDecodeError as error:
+        line = first_line + error.lineno - 1
         raise _malformed(
-            f"{file}: line {error.lineno}, column {error.colno}", f"not JSON: {error.msg}"
+            f"{file}: line {line}, column {error.colno}", f"not JSON: {error.msg}"
         ) from None
     except RecursionError:
         raise _malformed(str(file), "nested too deeply") from None
