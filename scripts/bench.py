@@ -43,7 +43,7 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts"), str(ROOT / "tests")]
 
-from benchmarks import appends, guards, memory, peers, proofs, questions, rosters, serving  # noqa: E402
+from benchmarks import appends, audits, guards, memory, peers, proofs, questions, rosters, serving  # noqa: E402
 from benchmarks.measuring import Figure, Line  # noqa: E402
 from benchmarks.plot import draw  # noqa: E402
 
@@ -64,6 +64,8 @@ class Sizes:
     rebuilt: int = 10_000
     """The largest log whose tables are made anew."""
     memory: tuple[int, ...] = (10_000, 50_000, 100_000)
+    audited: int = 2_000_000
+    """In Parquet files."""
     asked: int = 200
     """Questions a round."""
 
@@ -72,8 +74,9 @@ FULL = Sizes(
     logs=(1_000, 10_000, 100_000, 1_000_000, 10_000_000),
     rebuilt=1_000_000,
     memory=(100_000, 1_000_000, 10_000_000),
+    audited=10_000_000,
 )
-TINY = Sizes(100, 64, 100, (200, 400), (200, 400), 200, (2_000, 4_000), 5)
+TINY = Sizes(100, 64, 100, (200, 400), (200, 400), 200, (2_000, 4_000), 1_000, 5)
 
 
 class Store:
@@ -122,6 +125,8 @@ def streamed(store: Store) -> Measures:
         yield from appends.served(ledger.address, uma.address, floors, sizes.events, sizes.singles)
         yield Line("memory of the ledger's server", ledger.peak_mib(), "MiB", store.name)
         yield Line("memory of UmaDB's server", uma.peak_mib(), "MiB", store.name)
+    with serving.ledger_serve(store.create(), store.log()) as ledger:
+        yield from appends.followed(ledger.address, store.sizes.in_process, store.sizes.singles)
 
 
 def in_process(store: Store) -> Measures:
@@ -154,6 +159,14 @@ def rebuild(store: Store) -> Measures:
     yield from proofs.rebuilt(store.histories, store.sizes.rebuilt, store.here)
 
 
+def audit(store: Store) -> Measures:
+    """The log written to Parquet, and computed again by SQL; the same from every store."""
+    if store.name == "sqlite":
+        most, events = store.sizes.rebuilt, store.sizes.audited
+        largest = store.histories[-1]
+        yield from audits.audited(largest, most, events, store.here, store.name)
+
+
 def memories(store: Store) -> Measures:
     """Memory at growing sizes."""
     yield from memory.of_server(store.create(), store.log(), store.sizes.memory, store.name)
@@ -175,6 +188,7 @@ PARTS: dict[str, Callable[[Store], Measures]] = {
     "roster": roster,
     "verify": verify,
     "rebuild": rebuild,
+    "audit": audit,
     "memory": memories,
     "guarding": guarding,
 }

@@ -24,8 +24,9 @@ ROWS = {
     "roster, in store": None,
     "rebuild of all tables": None,
     "verify": None,
+    "set-based audit": None,
 }
-PARTS = ("streamed", "in-process", "person", "roster", "verify", "rebuild")
+PARTS = ("streamed", "in-process", "person", "roster", "verify", "rebuild", "audit")
 
 
 def bench(*arguments: object) -> tuple[list[dict[str, Any]], str]:

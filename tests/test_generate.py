@@ -20,6 +20,7 @@ from ledger.append import append_events
 from ledger.entry import faults
 from ledger.ledger import Ledger, now_us
 from ledger.personal import take_out
+from ledger.rpc.server import Server
 from ledger.rpc.strict import check, decode
 from ledger.v1.event_pb2 import Event
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest
@@ -139,6 +140,12 @@ def test_the_command_writes_them_down(tmp_path: Path) -> None:
         assert list(read_framed(file)) == flat(invent(600))
     assert (tmp_path / "events.bin").read_bytes() == framed(flat(invent(600)))
     assert "600 events in" in said
+
+
+def test_the_command_streams_them(server: Server) -> None:
+    generate(600, "--server", server.address, "--batch", 100)
+
+    assert server._ledger.log.entries.size() == 600
 
 
 def test_the_command_has_them_recorded(database_url: str) -> None:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from queue import SimpleQueue
 from unittest.mock import patch
 
@@ -16,7 +17,9 @@ from benchmarks.measuring import Figure, Measured, Target
 from benchmarks.peers import Peer
 from ledger.append import append_events
 from ledger.ledger import Ledger
+from ledger.rpc.client import Client
 from ledger.store.tree import Tree
+from ledger.v1.custody_query_service_pb2 import ListRosterRequest, ListSeparationsRequest
 from ledger.v1.ledger_service_pb2 import AppendEventBatchesResponse, AppendEventsRequest
 
 IN_FLIGHT = 64
@@ -45,20 +48,21 @@ def streamed(address: str, requests: Sequence[bytes]) -> None:
             f"{_SERVICE}/AppendEventBatches",
             response_deserializer=AppendEventBatchesResponse.FromString,
         )
-        kept = 0
+        refused = []
         try:
             for answer in stream(sent()):
                 credit.put(answer.credit)
-                kept += answer.HasField("receipt")
+                if answer.HasField("refusal"):
+                    refused.append(answer.refusal.message)
         finally:
             credit.put(None)
-    if kept < len(requests):
-        raise RuntimeError(f"{len(requests) - kept} batches were refused")
+    if refused:
+        raise RuntimeError(f"{len(refused)} batches were refused: {refused[0]}")
 
 
-def in_flight(address: str, requests: Sequence[bytes]) -> None:
+def in_flight(address: str, requests: Sequence[bytes], most: int = IN_FLIGHT) -> None:
     """Send requests of their own, so many at a time that are not answered yet."""
-    room = threading.Semaphore(IN_FLIGHT)
+    room = threading.Semaphore(most)
     failed: list[BaseException] = []
 
     def answered(call: grpc.Future) -> None:
@@ -71,7 +75,7 @@ def in_flight(address: str, requests: Sequence[bytes]) -> None:
         for one in requests:
             room.acquire()
             append.future(one).add_done_callback(answered)
-        for _ in range(IN_FLIGHT):
+        for _ in range(most):
             room.acquire()
     if failed:
         raise failed[0]
@@ -122,21 +126,17 @@ def served(
 
     for size in (100, 500):
         number = max(events // size, 1)
-        several = {"UmaDB, 4 callers": _peer(their, families, number, size, 4)}
+        uma_also = {"UmaDB, 4 callers": _peer(their, families, number, size, 4)}
+        if size == 500:  # the most that the ledger takes at a time  # noqa: PLR2004
+            uma_also["UmaDB, batches of 1000"] = _peer(their, families, max(number // 2, 1), 1_000)
         others = {name: _peer(one, families, number, size) for name, one in floors.items()}
         yield Figure(
             f"append, streamed, batches of {size}",
             "events/s",
             sends(streamed, number, size),
-            {"UmaDB": _peer(their, families, number, size), **several, **others},
+            {"UmaDB": _peer(their, families, number, size), **uma_also, **others},
             _AS_UMADB if size == 100 else None,  # noqa: PLR2004
         )
-    yield Figure(
-        "append, streamed, batches of 500",
-        "events/s",
-        sends(streamed, max(events // 500, 1), 500),
-        {"UmaDB, batches of 1000": _peer(their, families, max(events // 1_000, 1), 1_000)},
-    )
     yield Figure(
         f"append, unary, {IN_FLIGHT} in flight",
         "events/s",
@@ -144,6 +144,38 @@ def served(
         {"UmaDB": _peer(their, families, singles, 1, IN_FLIGHT)},
         _AS_UMADB,
     )
+    few = singles // 8
+    yield Figure(
+        "append, unary, one after the other",
+        "events/s",
+        sends(partial(in_flight, most=1), few, 1),
+        {"UmaDB": _peer(their, families, few, 1)},
+    )
+
+
+def followed(ledger: str, events: int, singles: int) -> Iterator[Figure]:
+    """By a server whose tables follow: streamed until they have come to the end of the log too."""
+    families = Families(4)
+    number = max(events // 100, 1)
+
+    def both() -> float:
+        given = [as_request(batch) for batch in families.batches(number, 100)]
+        return _rate(number * 100, lambda: (streamed(ledger, given), _settle(ledger)))
+
+    def unary() -> float:
+        given = [as_request(batch) for batch in families.batches(singles, 1)]
+        rate = _rate(singles, lambda: in_flight(ledger, given))
+        _settle(ledger)
+        return rate
+
+    yield Figure("append, streamed, batches of 100, and tables", "events/s", both)
+    yield Figure(f"append, unary, {IN_FLIGHT} in flight, tables following", "events/s", unary)
+
+
+def _settle(address: str) -> None:
+    with Client(address, patience_s=600.0) as client:
+        client.custody.ListRoster(ListRosterRequest(agency="ORR", count_only=True))
+        client.custody.ListSeparations(ListSeparationsRequest(count_only=True))
 
 
 def in_process(create: Callable[[], str], floors: dict[str, Peer], events: int) -> Iterator[Figure]:

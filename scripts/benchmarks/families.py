@@ -21,7 +21,7 @@ from projections.subjects import subjects_of
 
 ZONE = "America/Chicago"
 FIRST_DAY = 17_532  # of 2018, since 1970
-A_DAY = 10  # families
+A_DAY, DAYS = 10, 2_000  # families; then over again, since nothing may be valid in the future
 FACTS = 6
 CHILD, *ADULTS = PEOPLE = [place("child"), place("mother"), place("father")]
 
@@ -89,7 +89,7 @@ class Families:
                 b"officer": b"officer%02d" % (number % 100),
                 b"record": b"R-%010d" % number,
             }
-            first = (FIRST_DAY + number // A_DAY) * DAY_S + random.randrange(8, 24) * 3_600
+            first = (FIRST_DAY + number // A_DAY % DAYS) * DAY_S + random.randrange(8, 24) * 3_600
             for days, fact in facts():
                 second = first + days * DAY_S
                 if fact.by_day:

@@ -1,14 +1,19 @@
 """Measuring: each figure in rounds, the ledger and its peers in turn, every other round reversed.
 
 A round measures each side once; one more before them warms up and does not count. What is given is
-made before the clock starts. `ratio` is the median of the ratios of the rounds.
+made before the clock starts. `ratio` is the median of the ratios of the rounds. What takes long has
+fewer rounds.
 """
 
 import gc
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from operator import ge, le, truediv
 from statistics import median
+
+ENOUGH_S = 20.0
+"""No other round is begun of a figure that took so long."""
 
 Measured = Callable[[], float]
 """Does it once; what came of it, in the unit of the figure."""
@@ -73,8 +78,11 @@ class Figure:
     def lines(self, rounds: int, store: str = "") -> Iterator[Line]:
         """A line for each peer, or one."""
         sides = {"": self.ours, **self.peers}
-        turns = []
+        turns: list[dict[str, float]] = []
+        began = time.monotonic()
         for turn in range(rounds + 1):
+            if turn > 1 and time.monotonic() - began > ENOUGH_S:
+                break
             found = {}
             for name in reversed(sides) if turn % 2 else sides:
                 gc.collect()
@@ -98,7 +106,7 @@ class Figure:
                 peer=peer,
                 peer_value=median(theirs) if theirs else None,
                 ratio=ratio,
-                rounds=rounds,
+                rounds=len(counted),
                 target=target.words if target else None,
                 met=target.is_met(value, ratio) if target else None,
             )

@@ -1,4 +1,4 @@
-"""Proving: the log hashed again, the tables made again, and both computed again by other means."""
+"""The log hashed again, and the tables made again."""
 
 import resource
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +32,7 @@ def a_core(events: int, work: Callable[[], object]) -> Measured:
 def verified(histories: Sequence[Loaded]) -> Iterator[Figure]:
     """Every entry, column, index, tile and sealed field."""
     for one in histories:
-        with _opened(one) as ledger:
+        with opened(one) as ledger:
             means = Means(vault=ledger.log.vault)
 
             def work(ledger: Ledger = ledger, means: Means = means) -> None:
@@ -47,7 +47,7 @@ def rebuilt(histories: Sequence[Loaded], most: int, here: Path) -> Iterator[Figu
     for one in histories:
         if one.size > most:
             continue
-        with _opened(one) as ledger:
+        with opened(one) as ledger:
             names = [name for name, table in projections.load().items() if table.populations]
 
             def work(ledger: Ledger = ledger, names: list[str] = names) -> None:
@@ -56,7 +56,7 @@ def rebuilt(histories: Sequence[Loaded], most: int, here: Path) -> Iterator[Figu
 
             ours = a_core(one.size, work)
             yield Figure("rebuild of all tables", "events/s", ours, {}, _REBUILT, one.size)
-    with library.running(here) as (events, theirs), _opened(one) as ledger:
+    with library.running(here) as (events, theirs), opened(one) as ledger:
         peers = {"eventsourcing's ProjectionRunner, one table": a_core(events, theirs)}
         yield Figure("rebuild of all tables", "events/s", ours, peers, _AS_LIBRARY, one.size)
 
@@ -67,6 +67,6 @@ def _processor_s() -> float:
 
 
 @contextmanager
-def _opened(one: Loaded) -> Iterator[Ledger]:
+def opened(one: Loaded) -> Iterator[Ledger]:
     with tables_at_rest(), closing(Ledger(one.url)) as ledger:
         yield ledger
