@@ -41,12 +41,13 @@ settled AS (
 ),
 placed AS (
     SELECT t.person, t.bucket, t.role, t.position, t.event_id, t.kind, t.rank, t.valid_us,
-        t.zone, t.precision, t.agency, t.to_agency, t.facility_key, t.has_facility, t.transfer_id,
+        t.valid_until_us, t.precision, t.zone, t.civil, t.agency, t.to_agency, t.facility_key,
+        t.has_facility, t.transfer_id,
         CASE WHEN s.settled_us > t.valid_us THEN s.settled_us ELSE t.valid_us END AS effective_us
     FROM told t
     LEFT JOIN settled s ON s.person = t.person AND s.position = t.position
 )
 SELECT p.*, row_number() OVER (
-    PARTITION BY person ORDER BY effective_us, rank, valid_us, position
+    PARTITION BY person ORDER BY effective_us, rank, valid_us, position, role
 ) AS n
 FROM placed p;
