@@ -24,6 +24,7 @@ class Tree:
         self._database = database
         self._log = log
         self._edge: tuple[int, dict[merkle.Tile, bytes]] = (0, {})
+        self._kept = self._edge
         self._roots: dict[int, bytes] = {}
 
     def grow(self, connection: sa.Connection, size: int, leaves: Sequence[bytes]) -> None:
@@ -50,30 +51,26 @@ class Tree:
         self._edge = (0, {})
 
     def note_kept(self) -> None:
-        """Note that the last `grow` was kept: its root, which is asked for next, is at hand."""
-        size, edge = self._edge
-
-        def read(tiles: Collection[merkle.Tile]) -> Mapping[merkle.Tile, bytes]:
-            # Of a log that was there already, `grow` reads no more than it adds to.
-            if not edge.keys() >= set(tiles):
-                edge.update(self.read(tiles))
-            return edge
-
-        self._note_root(size, merkle.root(size, read))
+        """Note that the last `grow` was kept: the root asked for next needs no reading."""
+        self._kept = self._edge
 
     def root(self, size: int) -> bytes:
         """The root of the first `size` entries, which the log must have."""
         found = self._roots.get(size)
         if found is None:
-            with _whole():
-                found = merkle.root(size, self.read)
-            self._note_root(size, found)
-        return found
+            kept_size, edge = self._kept
 
-    def _note_root(self, size: int, root: bytes) -> None:
-        if len(self._roots) >= ROOTS_MAX:
-            self._roots = {}
-        self._roots[size] = root
+            def read(tiles: Collection[merkle.Tile]) -> Mapping[merkle.Tile, bytes]:
+                # Of a log that was there already, `grow` has read no more than it adds to.
+                is_at_hand = kept_size == size and edge.keys() >= set(tiles)
+                return edge if is_at_hand else self.read(tiles)
+
+            with _whole():
+                found = merkle.root(size, read)
+            if len(self._roots) >= ROOTS_MAX:
+                self._roots = {}
+            self._roots[size] = found
+        return found
 
     def inclusion_path(self, index: int, size: int) -> list[bytes]:
         """See `merkle.inclusion_path`."""
