@@ -1,5 +1,6 @@
 """What many commands take: where the ledger is, as of when, known at what, in which form."""
 
+import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,11 @@ _TIME = re.compile(r"^\d{4}-\d{2}-\d{2}([T ]|$)")
 _SIZE = re.compile(r"^\d{1,15}$")
 
 
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 class Output(StrEnum):
     """The form of an answer."""
 
@@ -41,6 +47,15 @@ DatabaseOption = Annotated[
         "--database",
         envvar="LEDGER_DATABASE",
         help="sqlite:///PATH or postgresql://USER@HOST/NAME.",
+    ),
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=0,
+        help="So many processes fold what the tables show; 0: none but this one. Default: one for "
+        "each processor, if it is worth it.",
     ),
 ]
 AsOfOption = Annotated[

@@ -12,7 +12,14 @@ from typing import Annotated
 
 import typer
 
-from ledger.cli.options import DATABASE, LISTEN, DatabaseOption, KeysOption
+from ledger.cli.options import (
+    DATABASE,
+    LISTEN,
+    DatabaseOption,
+    KeysOption,
+    WorkersOption,
+    processors,
+)
 
 FAILED = 1
 
@@ -49,12 +56,13 @@ def serve(
             help="Another database for the log of who looked at what.",
         ),
     ] = "",
+    workers: WorkersOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No line for each call.")] = False,
 ) -> None:
     """Serve a ledger over gRPC until SIGTERM or Ctrl-C, then let calls end and stop.
 
-    Makes the tables in a database that has none, and verifies what it holds before it serves. Says
-    on standard error when it is ready.
+    Verifies what the database holds before it serves, and says on standard error when it is ready.
+    Tables that are missing, or of an earlier version, are made meanwhile.
 
     Example: ledger serve --database sqlite:///ledger.db --listen 127.0.0.1:7018
     """
@@ -65,6 +73,7 @@ def serve(
         identities=identities,
         keys=keys,
         access_url=access_database,
+        workers=processors() if workers is None else workers,
     )
 
 
@@ -99,6 +108,7 @@ def run(
     identities: Path | None = None,
     keys: Path | None = None,
     access_url: str = "",
+    workers: int = 0,
     then: Callable[[str], None] = lambda _address: None,
     stay: bool = True,
 ) -> None:
@@ -119,7 +129,7 @@ def run(
         signal.signal(one, lambda *_: ended.set())
     _leave_no_dumps()
     known = Identities(identities) if identities else None
-    ledger = Ledger(database, on_failure=fail, keys=keys, access_url=access_url)
+    ledger = Ledger(database, on_failure=fail, keys=keys, access_url=access_url, workers=workers)
     server = Server(ledger, listen, known)
     how = "with certificates" if known else "without certificates: for this machine only"
     typer.echo(f"ledger: ready, serving {ledger.place} at {server.address} ({how})", err=True)

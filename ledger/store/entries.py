@@ -145,15 +145,16 @@ class Entries:
             )
             return [(number, name) for number, name in rows]
 
-    def subjects_between(self, after: int, up_to: int) -> set[str]:
-        """The subjects of the entries with after < position <= up_to."""
+    def subjects_between(self, after: int, up_to: int) -> list[str]:
+        """The subjects of the entries with after < position <= up_to, as they were first named."""
         with self._database.reading.connect() as connection:
             packed = connection.execute(
                 sa.select(entry.c.subjects).where(
                     entry.c.log == self._log, entry.c.position > after, entry.c.position <= up_to
                 )
             ).scalars()
-            return set(self.names(connection, {n for one in packed for n in unpack(one)}).values())
+            names = self.names(connection, {n for one in packed for n in unpack(one)})
+        return [names[number] for number in sorted(names)]
 
     def size_at(self, known_at_us: int) -> int:
         """How many entries were recorded by an instant.

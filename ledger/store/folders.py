@@ -40,14 +40,10 @@ class Folders:
     """So many processes that fold subjects of one log."""
 
     def __init__(self, database: Database, log: str, keyring: Keyring, count: int) -> None:
-        """`log`: its name. The processes begin when they are first needed, or at `start`."""
+        """`log`: its name. The processes begin when they are first needed."""
         self._place = _Place(database.url.render_as_string(hide_password=False), log, keyring.path)
         self._count = count
         self._pool: ProcessPoolExecutor | None = None
-
-    def start(self) -> None:
-        """Begin, and be ready for the first task."""
-        self._running().submit(os.getpid).result()
 
     def fold(self, tasks: Iterable[Task]) -> Iterator[Folded]:
         """Carry out tasks, several at once; what comes of them in their order.

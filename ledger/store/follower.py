@@ -40,8 +40,6 @@ class Follower:
         self._thread.join()
 
     def _run(self) -> None:
-        if self._folders:
-            self._folders.start()
         until = None
         while until is None or time.monotonic() < until:
             if self._closing.is_set() and until is None:
@@ -71,8 +69,6 @@ class Follower:
         if now - self._told < TOLD_S:
             return
         if self._told and behind > self._behind:
-            seconds = (
-                self._log.entries.record_us(size) - self._log.entries.record_us(come_to)
-            ) / 1e6
-            logger.warning("tables are behind", entries=behind, seconds=round(seconds, 1))
+            seconds = round(self._populations.lag_s(come_to, size), 1)
+            logger.warning("tables are behind", entries=behind, seconds=seconds)
         self._told, self._behind = now, behind

@@ -15,6 +15,9 @@ from projections.projection import Projection
 CATCH_UP_MAX = 2_000
 BUILD_SUBJECTS_MAX = 1_000
 
+SHARED_MIN = 100
+"""So many subjects are worth the way to another process."""
+
 Fold = Callable[[Iterable[Task]], Iterator[Folded]]
 """Carries out tasks, and gives what comes of them in their order."""
 
@@ -29,14 +32,14 @@ class Making:
         projections: Mapping[str, Projection[Any]],
         fold: Fold | None,
     ) -> None:
-        """`fold`: None: tasks are carried out here."""
+        """`fold` carries out large tasks; None: they are carried out here, as small ones are."""
         self.generations = Generations(database, log.id)
         self.periods = Periods(database, log.id, log.vault)
         self._database = database
         self._log = log
         self._projections = projections
         self._folder = Folder(database, log, projections)
-        self._fold: Fold = fold or (lambda tasks: map(self._folder.fold, tasks))
+        self._fold = fold
 
     def build_some(self, numbers: Iterable[int]) -> bool:
         """Give tables some more of the subjects that they do not have; False: they have all.
@@ -114,7 +117,10 @@ class Making:
                     self.periods.write(connection, one, changes)
 
     def _folded(self, task: Task) -> list[Folded]:
-        return list(self._fold(self._folder.split(task)))
+        tasks = self._folder.split(task)
+        if self._fold and len(task.subject_ids) >= SHARED_MIN:
+            return list(self._fold(tasks))
+        return list(map(self._folder.fold, tasks))
 
     def _some(self, numbers: Iterable[int]) -> list[Generation]:
         """The tables of these numbers, as they are now."""

@@ -29,6 +29,7 @@ _CLOSE = Statement(
 )
 _KEY = itemgetter(slice(0, 6))
 
+
 class Periods:
     """The periods of one log. On disk a state is sealed under the keys of whom it tells of."""
 

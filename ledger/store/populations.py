@@ -11,8 +11,8 @@ from hashlib import sha256
 from typing import Any, TypeVar
 
 from ledger.errors import LedgerError, MistakeError
-from ledger.store.comparing import Comparison
 from ledger.store.belonging import Belonging
+from ledger.store.comparing import Comparison
 from ledger.store.database import Database
 from ledger.store.generations import Generation, State
 from ledger.store.log import Log
@@ -44,7 +44,7 @@ class Populations:
         projections: Mapping[str, Projection[Any]],
         fold: Fold | None = None,
     ) -> None:
-        """`fold` carries out the tasks of folding; None: they are carried out here."""
+        """`fold` carries out large tasks of folding; None: they are carried out here, too."""
         self._database = database
         self._log = log
         self._projections = {
@@ -89,6 +89,13 @@ class Populations:
         with self._moved:
             self._moved.notify_all()
         return come_to
+
+    def lag_s(self, come_to: int, size: int) -> float:
+        """How much later the last entry was recorded than the last of those that tables have."""
+        if come_to >= size:
+            return 0.0
+        record_us = self._log.entries.record_us
+        return (record_us(size) - record_us(max(come_to, 1))) / 1e6
 
     def go_on(self) -> bool:
         """Make some more of what `prepare` found to be made; whether there is more to do."""
