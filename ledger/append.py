@@ -16,6 +16,7 @@ from ledger.entry import faults, filter_faults, kind_of
 from ledger.errors import LedgerError, Violation, refuse
 from ledger.guarding import erased_by, id_of, require_erasable, require_kept, require_theirs
 from ledger.ledger import Ledger
+from ledger.shape import is_plain, was_passed_on
 from ledger.store.batch import (
     ERASED,
     HELD,
@@ -60,11 +61,12 @@ def begin(ledger: Ledger, request: AppendEventsRequest, *, findings: bool = True
     `findings`: whether what the events cause is looked for. Raises LedgerError for what can never
     make sense, and as `Pending.result`.
     """
+    is_known = was_passed_on(request) or is_plain(request)
     now = ledger.clock()
     found = [
         fault
         for i, event in enumerate(request.events)
-        for fault in faults(event, f"events[{i}]", now)
+        for fault in faults(event, f"events[{i}]", now, is_plain=is_known)
     ]
     found += [
         fault
@@ -118,15 +120,17 @@ class Pending:
         size = ledger.log.entries.size()
         require_erasable(ledger, request.events)
         self._taken = taken = closed(ledger, request, self.about, self.approvals)
-        require_kept(ledger, taken)
-        if self.looks_for_findings:
-            self._findings = _sought(ledger, request, size)
-            _require_none(ledger, request, self._findings)
         # Who asked to be stopped by findings is not overtaken by others who append about the same;
         # nor an erasure by a legal hold, nor what is sealed by the end of its key.
         guards = [unchanged_since(taken, size)] if request.strict else []
-        guards += [none_since(HELD, size)] if any(one.type == ERASED for one in taken) else []
-        guards += [none_since(ERASED, size)] if any(one.sealed for one in taken) else []
+        if any(one.type == ERASED for one in taken):
+            guards.append(none_since(HELD, size))
+        if sealed := [one for one in taken if one.sealed]:
+            require_kept(ledger, sealed, size)
+            guards.append(none_since(ERASED, size))
+        if self.looks_for_findings:
+            self._findings = _sought(ledger, request, size)
+            _require_none(ledger, request, self._findings)
         append = Append(taken, [*self._conditions, *guards], request.validate_only)
         self._future = ledger.writer.submit(append)
 

@@ -10,11 +10,12 @@ from ledger.errors import LedgerError, refuse
 from ledger.guarding import id_of, recorded_ids
 from ledger.keys.writers import Writers
 from ledger.ledger import Ledger
+from ledger.personal import take_out
 from ledger.store.batch import LedgerEvent
 from ledger.store.person_keys import Keys
 from ledger.store.vault import Closed
 from ledger.v1.error_pb2 import ErrorReason
-from ledger.v1.event_pb2 import Approval, Entry
+from ledger.v1.event_pb2 import Approval, Entry, Event
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest, SignedEvent
 from projections.subjects import people_among
 
@@ -31,45 +32,56 @@ def closed(
 
     `about`: the subjects of each. Raises SIGNATURE_INVALID, PERSON_ERASED.
     """
-    keys = ledger.log.vault.find({one for subjects in about for one in people_among(subjects)})
-    return [
-        _closed(ledger, request, index, about[index], approvals[index], keys)
-        for index in range(len(request.events))
+    caller, vault = ledger.sight.caller, ledger.log.vault
+    drafts = [
+        Draft(
+            Entry(event=event, format=FORMAT, approvals=approved, recorded_by=caller.spiffe_id),
+            subjects,
+        )
+        for event, approved, subjects in zip(request.events, approvals, about, strict=True)
     ]
+    keys = vault.find({one for draft in drafts if draft.fields for one in draft.people})
+    return [_closed(ledger, request, index, draft, keys) for index, draft in enumerate(drafts)]
+
+
+class Draft:
+    """An entry without its personal fields, before these are committed to."""
+
+    def __init__(self, entry: Entry, subjects: Sequence[str]) -> None:
+        self.entry, self.subjects = entry, subjects
+        self.people = people_among(subjects)
+        # An event that names nobody has no key to seal under, and tells of nobody.
+        self.fields = take_out(entry.event) if self.people else []
 
 
 def _closed(
-    ledger: Ledger,
-    request: AppendEventsRequest,
-    index: int,
-    subjects: Sequence[str],
-    approvals: Sequence[Approval],
-    keys: Keys,
+    ledger: Ledger, request: AppendEventsRequest, index: int, draft: Draft, keys: Keys
 ) -> LedgerEvent:
-    event, caller = request.events[index], ledger.sight.caller
+    event, entry, made = request.events[index], draft.entry, Closed()
     signed = request.signatures[index] if request.signatures else _UNSIGNED
-    people = people_among(subjects)
-    entry = Entry(event=event, format=FORMAT, approvals=approvals, recorded_by=caller.spiffe_id)
-    try:
-        # An event that names nobody has no key to seal under, and tells of nobody.
+    if draft.fields:
         salts = {one.field: one.salt for one in signed.openings}
-        made = ledger.log.vault.close(entry.event, people, salts, keys) if people else Closed()
-    except LedgerError as error:
-        is_there = bool(recorded_ids(ledger, [event]))
-        if error.reason != ErrorReason.ERROR_REASON_PERSON_ERASED or not is_there:
-            raise
-        # Sent again after somebody was erased: the log compares it with the one that it has.
-        rest = entry.SerializeToString(deterministic=True)
-        return LedgerEvent(kind_of(event), rest, list(subjects), id_of(event), event=event)
-    entry.commitments.extend(made.commitments)
+        try:
+            made = ledger.log.vault.close(event.event_id, draft.fields, draft.people, salts, keys)
+        except LedgerError as error:
+            is_there = bool(recorded_ids(ledger, [event]))
+            if error.reason != ErrorReason.ERROR_REASON_PERSON_ERASED or not is_there:
+                raise
+            # Sent again after somebody was erased: the log compares it with the one that it has.
+            return _taken(event, entry.SerializeToString(deterministic=True), draft, Closed())
+        entry.commitments.extend(made.commitments)
     if signed.HasField("signature"):
         entry.signature.CopyFrom(signed.signature)
     rest = entry.SerializeToString(deterministic=True)
     _require_signed(ledger, rest, entry, index)
+    return _taken(event, rest, draft, made)
+
+
+def _taken(event: Event, rest: bytes, draft: Draft, made: Closed) -> LedgerEvent:
     return LedgerEvent(
         kind_of(event),
         rest,
-        list(subjects),
+        list(draft.subjects),
         id_of(event),
         sealed=made.sealed.SerializeToString() if made.sealed else None,
         event=event,

@@ -24,14 +24,15 @@ def subjects_about(ledger: Ledger, events: Sequence[Event]) -> list[list[str]]:
     for index, event in enumerate(events):
         subjects = subjects_of(event)
         path = f"events[{index}]"
-        if kind_of(event) == RETRACTED:
+        if event.HasField("retracted"):
             subjects, faulty = _of_retracted(event, earlier, f"{path}.retracted")
             found += faulty
             retracted.add(event.retracted.retracted_event_id)
         about.append(subjects)
         earlier[event.event_id] = event
     for index, event in enumerate(events):
-        found += _correction_faults(ledger, event, earlier, retracted, f"events[{index}]")
+        if event.corrects_event_id:
+            found += _correction_faults(ledger, event, earlier, retracted, f"events[{index}]")
     if found:
         raise refuse(found)
     return about
@@ -56,7 +57,7 @@ def _earlier(ledger: Ledger, events: Sequence[Event]) -> dict[str, Event]:
 
 
 def _retracts(event: Event) -> str:
-    return body_of(event).retracted_event_id if kind_of(event) == RETRACTED else ""
+    return event.retracted.retracted_event_id if event.HasField("retracted") else ""
 
 
 def _of_retracted(
@@ -91,8 +92,6 @@ def _correction_faults(
 ) -> Iterator[Fault]:
     """A correction stands for an event that does not stand any more."""
     corrected = event.corrects_event_id
-    if not corrected:
-        return
     field = f"{path}.corrects_event_id"
     target = earlier.get(corrected)
     if target is None or corrected == event.event_id:

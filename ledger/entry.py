@@ -33,13 +33,15 @@ def kind_of(event: Event) -> str:
     return str(body_of(event).DESCRIPTOR.name)
 
 
-def faults(event: Event, path: str, now_us: int) -> Iterator[Fault]:
-    """What can never make sense in an event, beyond the shape that protovalidate judges.
+def faults(event: Event, path: str, now_us: int, *, is_plain: bool = False) -> Iterator[Fault]:
+    """What can never make sense in an event of the right shape.
 
-    `path` is where the event stands in the request; `now_us` is microseconds since 1970 UTC.
+    `path` is where the event stands in the request; `now_us` is microseconds since 1970 UTC;
+    `is_plain`: that its texts and codes are in order is known.
     """
     yield from _time_faults(event, f"{path}.valid_time", now_us)
-    yield from _text_faults(event, path)
+    if not is_plain:
+        yield from _text_faults(event, path)
     # Nobody who is named once is linked with herself.
     if len(names := mentions(event)) > len(set(names)):
         yield from _self_links(event, path)
@@ -160,12 +162,10 @@ def _codes(message: Message, path: str) -> Iterator[tuple[str, str, str]]:
 
 def question_faults(message: Message) -> list[Fault]:
     """The codes of a question that are in no list, and its texts that are none."""
-    return list(_text_faults(message, ""))
+    return [] if is_plain(message) else list(_text_faults(message, ""))
 
 
 def _text_faults(message: Message, path: str) -> Iterator[Fault]:
-    if is_plain(message):
-        return
     for where in _control_characters(message, path):
         yield ErrorReason.ERROR_REASON_CONTROL_CHARACTER, where, "has a control character"
     for where, code, name in _codes(message, path):

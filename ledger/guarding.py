@@ -142,14 +142,13 @@ def _are_plain(ledger: Ledger, person_ids: Iterable[str]) -> bool:
     )
 
 
-def require_kept(ledger: Ledger, events: Sequence[LedgerEvent]) -> None:
-    """Raise PERSON_ERASED where the log erases somebody under whose key new events are sealed.
+def require_kept(ledger: Ledger, sealed: Sequence[LedgerEvent], size: int) -> None:
+    """Raise PERSON_ERASED where a log of a size erases somebody under whose key these are sealed.
 
     Her key may still be there: it is destroyed after the event that erases her is in the log.
     """
-    sealed = [one for one in events if one.sealed]
     people = {tag.removeprefix(_PERSON) for one in sealed for tag in one.tags}
-    guards = ledger.guards.of(people, EVER_US)
+    guards = ledger.guards.of(people, EVER_US, size)
     erased = {f"{_PERSON}{one}" for one, guard in guards.items() if guard.is_erased}
     lost = [one for one in sealed if not erased.isdisjoint(one.tags)]
     if (

@@ -32,7 +32,7 @@ from ledger.ledger import Ledger, now_us
 from ledger.rpc.server import Server
 from ledger.rpc.status import received
 from ledger.store.audit import Means, Verdict, verify
-from ledger.store.database import Database
+from ledger.store.database import Database, is_transient
 from ledger.store.log import Append, Log
 from ledger.store.tables import entry, entry_subject, head, term, tile
 from ledger.v1.basis_pb2 import Basis
@@ -650,6 +650,7 @@ class Callers:
                     call(stub)
                 except grpc.RpcError as error:
                     self.refusals.append(refusal_of(error))
+                    self._over.wait(0.05)
 
     def _append(self, stub: LedgerServiceStub) -> None:
         request = request_of(3)
@@ -1002,8 +1003,16 @@ def test_a_database_that_is_locked_for_a_while_is_waited_for(
 
 
 @on_postgresql
-def test_an_append_that_a_deadlock_ends_is_kept_once(open_ledger: Any, database_url: str) -> None:
-    ledger = open_ledger()
+def test_an_append_that_a_deadlock_ends_is_kept_once(
+    open_ledger: Any, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger, states = open_ledger(), []
+
+    def note(error: Any) -> bool:
+        states.append(error.orig.sqlstate)
+        return is_transient(error)
+
+    monkeypatch.setattr("ledger.store.writer.is_transient", note)
     append_events(ledger, request_of(3), 20)
     waiting = (
         "SELECT count(*) FROM pg_stat_activity "
@@ -1015,27 +1024,16 @@ def test_an_append_that_a_deadlock_ends_is_kept_once(open_ledger: Any, database_
     ):
         other.execute("SET deadlock_timeout = '60s'")  # so that the append is the one to give up
         other.execute("SELECT 1 FROM tile FOR UPDATE")
-        with listening("handle_error", errors := Errors()):
-            future = pool.submit(append_events, ledger, request_of(2), 20)
-            with direct(database_url) as looking:
-                while not looking.execute(waiting).fetchone()[0]:
-                    pass
-            other.execute("UPDATE head SET size = size")
-            other.rollback()
-            receipts = future.result(20).receipts
-    assert errors.states == ["40P01"]
+        future = pool.submit(append_events, ledger, request_of(2), 20)
+        with direct(database_url) as looking:
+            while not looking.execute(waiting).fetchone()[0]:
+                pass
+        other.execute("UPDATE head SET size = size")
+        other.rollback()
+        receipts = future.result(20).receipts
+    assert states == ["40P01"]
     assert [one.position for one in receipts] == [4, 5]
     assert verify(ledger._database, ledger.log.id, Means()).ok
-
-
-class Errors:
-    """The SQLSTATEs of errors."""
-
-    def __init__(self) -> None:
-        self.states: list[str] = []
-
-    def __call__(self, context: Any) -> None:
-        self.states.append(context.original_exception.sqlstate)
 
 
 def test_an_error_that_does_not_pass_is_not_tried_for_ever(

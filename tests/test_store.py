@@ -665,7 +665,7 @@ def test_the_statements_are_portable_and_change_nothing_that_was_kept(open_ledge
 
     for table in metadata.tables:
         assert any(f"CREATE TABLE {table} " in one for one in statements)
-        assert any(f"INSERT INTO {table} " in one for one in statements)
+        assert any(f"INSERT INTO {table} " in one for one in statements), table
     assert [one for one in statements if NOT_PORTABLE.search(one)] == []
     assert [one for one in statements if CHANGES_WHAT_IS_KEPT.search(one)] == []
 

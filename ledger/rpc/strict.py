@@ -13,7 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from ledger.errors import LedgerError, Violation, refuse
-from ledger.shape import is_plain, is_time
+from ledger.shape import is_plain, is_time, pass_on
 from ledger.v1 import _validate_pb2
 from ledger.v1.error_pb2 import ErrorReason
 
@@ -67,6 +67,7 @@ def _parts(message: Message) -> Iterator[tuple[str, Message]]:
 def check(request: Message) -> None:
     """Raise INVALID_REQUEST unless the request has the shape that the words ask for."""
     if is_plain(request):
+        pass_on(request)
         return
     # What is too much is not looked into: each of two million empty events has faults of its own.
     # What is no time cannot be compared with one.

@@ -19,9 +19,14 @@ COPY_MIN = 32
 _TYPES = ((sa.BigInteger, "int8"), (sa.LargeBinary, "bytea"), (sa.Text, "text"))
 
 
-def insert(connection: sa.Connection, into: sa.Table, rows: Sequence[Sequence[Any]]) -> None:
-    """Insert rows, their values in the order of the columns; in that of the key it is quickest."""
-    if connection.dialect.name == "postgresql" and len(rows) >= COPY_MIN:
+def insert(
+    connection: sa.Connection, into: sa.Table, rows: Sequence[Sequence[Any]], rest: str = ""
+) -> None:
+    """Insert rows, their values in the order of the columns; in that of the key it is quickest.
+
+    `rest` is what follows the rows, such as ` ON CONFLICT …`.
+    """
+    if connection.dialect.name == "postgresql" and len(rows) >= COPY_MIN and not rest:
         columns = ", ".join(into.c.keys())
         statement = Statement(f"COPY {into.name} ({columns}) FROM STDIN (FORMAT BINARY)")
         statement.copy(connection, [_type(one) for one in into.c], rows)
@@ -29,15 +34,15 @@ def insert(connection: sa.Connection, into: sa.Table, rows: Sequence[Sequence[An
     done = 0
     for size in SIZES:
         while len(rows) - done >= size:
-            some = [list(row) for row in rows[done : done + size]]
-            _values(into, size).on(connection, *some)
+            _values(into, size, rest).on_rows(connection, rows[done : done + size])
             done += size
 
 
 @cache
-def _values(into: sa.Table, size: int) -> Statement:
-    columns, values = ", ".join(into.c.keys()), ", ".join(["(...)"] * size)
-    return Statement(f"INSERT INTO {into.name} ({columns}) VALUES {values}")  # noqa: S608
+def _values(into: sa.Table, size: int, rest: str) -> Statement:
+    columns, row = ", ".join(into.c.keys()), ", ".join("?" for _ in into.c)
+    values = ", ".join([f"({row})"] * size)
+    return Statement(f"INSERT INTO {into.name} ({columns}) VALUES {values}{rest}")  # noqa: S608
 
 
 def _type(column: sa.Column[Any]) -> str:

@@ -45,10 +45,15 @@ class Guards:
             people = {one for key in self._entries for one in self._records(key)}
             return {one: self._fold(one, now_us) for one in people}
 
-    def of(self, person_ids: Iterable[str], now_us: int) -> dict[str, Guard]:
-        """The guards of those of these persons who have one."""
+    def of(
+        self, person_ids: Iterable[str], now_us: int, size: int | None = None
+    ) -> dict[str, Guard]:
+        """The guards of those of these persons who have one.
+
+        `size`: how long the log is, where it was just asked.
+        """
         with self._lock:
-            self._follow()
+            self._follow(size)
             guarded = [one for one in person_ids if self._records(one) & self._entries.keys()]
             return {one: self._fold(one, now_us) for one in guarded}
 
@@ -80,10 +85,11 @@ class Guards:
         hers = facts(self._entries.get(person_id, []), person_id)
         return replace(view, is_erased=guard.fold(person_id, hers, now_us).is_erased)
 
-    def _follow(self) -> None:
+    def _follow(self, size: int | None = None) -> None:
         """Take the entries into account that were added since."""
-        size = self._log.entries.size()
-        if size == self._position:
+        if size is None:
+            size = self._log.entries.size()
+        if size <= self._position:
             return
         if self._log.last_of_kind.has_none(GUARDING, self._position, size):
             self._position = size

@@ -32,10 +32,10 @@ from ledger.store.batch import (
     KeyOvertakenError,
     LedgerEvent,
 )
+from ledger.store.bulk import insert
 from ledger.store.database import Database
 from ledger.store.entries import Entries, Stored, unpack
 from ledger.store.group import Added, Group
-from ledger.store.insert import Insert
 from ledger.store.logs import CUSTODY, find_or_make
 from ledger.store.reading import PAGE_MAX, POLL_S, Reading, Subscription
 from ledger.store.statement import Statement
@@ -50,7 +50,6 @@ _TAKE_HEAD = Statement(
     "WHERE log = ? RETURNING size, record_us, term_count"
 )
 _MOVE_HEAD = Statement("UPDATE head SET size = ?, record_us = ?, term_count = ? WHERE log = ?")
-_TERMS, _ENTRIES, _SUBJECTS = Insert(term), Insert(entry), Insert(entry_subject)
 
 
 class Log(DCBRecorder):
@@ -288,10 +287,10 @@ class Log(DCBRecorder):
         new = sorted(group.last.keys() - terms.keys())
         numbers = range(term_count + 1, term_count + len(new) + 1)
         terms |= zip(new, numbers, strict=True)
-        _TERMS.on(connection, [(self._id, terms[name], name) for name in new])
-        _ENTRIES.on(connection, group.rows(self._id, terms))
+        insert(connection, term, [(self._id, terms[name], name) for name in new])
+        insert(connection, entry, group.rows(self._id, terms))
         self.vault.save(connection, group.new_keys)
-        _SUBJECTS.on(connection, group.subject_rows(self._id, terms))
+        insert(connection, entry_subject, group.subject_rows(self._id, terms))
         _MOVE_HEAD.on(
             connection,
             group.size + len(group.added),

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from ledger.errors import LedgerError, StartupError, TamperedError
 from ledger.keys.keyring import KEY_BYTES, Keyring
 from ledger.store.batch import KeyOvertakenError
+from ledger.store.bulk import insert
 from ledger.store.database import Database
 from ledger.store.entries import chunks
-from ledger.store.insert import Insert
 from ledger.store.statement import Statement
 from ledger.store.tables import head, person_key
 from ledger.v1.error_pb2 import ErrorReason
@@ -29,7 +29,6 @@ _TRIED = 20
 _ROWS = Statement(
     "SELECT person, wrapping, wrapped FROM person_key WHERE log = ? AND person IN (...)"
 )
-_INSERT = Insert(person_key)
 
 Keys = dict[str, bytes]
 
@@ -67,8 +66,9 @@ class PersonKeys:
 
     def find(self, person_ids: Collection[str]) -> Keys:
         """The keys of those who have one."""
-        known = self._known
-        unknown = [one for one in set(person_ids) if one not in known]
+        known, unsaved = self._known, self._unsaved
+        # Whose key is about to be kept had none when it was made.
+        unknown = [one for one in set(person_ids) if one not in known and one not in unsaved]
         if unknown:
             # Not looked up again: what is remembered may have been let go of meanwhile.
             known = {one: known[one] for one in person_ids if one in known} | self._read(unknown)
@@ -119,8 +119,9 @@ class PersonKeys:
             ):
                 raise KeyOvertakenError
         rest = new.keys() - {row.person for row in there}
-        _INSERT.on(
+        insert(
             connection,
+            person_key,
             [(self._log, one, number, self.keyring.wrap(number, new[one])) for one in sorted(rest)],
         )
 

@@ -32,7 +32,9 @@ class Statement:
         A list is given for a `(...)`, and has something in it. Raises the errors of SQLAlchemy.
         """
         lists = tuple(len(one) for one in values if isinstance(one, list))
-        return self._run(connection, lists, _flat(values) if lists else values)
+        if connection.dialect.paramstyle == "qmark" and lists:
+            values = tuple(_flat(values))
+        return self._run(connection, lists, values)
 
     def on_rows(self, connection: sa.Connection, rows: Iterable[Sequence[Any]]) -> None:
         """Run one that has a `?` for each value of some rows, once; see `on`."""
@@ -88,13 +90,17 @@ class Statement:
             listener(connection, cursor, text, values, None, False)
 
     def _written(self, paramstyle: str, lists: tuple[int, ...]) -> str:
-        """The text for a driver, with as many marks as the lists have values."""
+        """The text for a driver, with as many marks as the lists have values.
+
+        PostgreSQL takes a list as one value, and plans the text once however long it is.
+        """
+        if paramstyle != "qmark":
+            return self._sql.replace("IN (...)", "= ANY(%b)").replace("?", "%s")
         first, *others = self._sql.split("(...)")
         marked = (
             f"({','.join('?' * count)}){part}" for count, part in zip(lists, others, strict=True)
         )
-        text = "".join((first, *marked))
-        return text if paramstyle == "qmark" else text.replace("?", "%s")
+        return "".join((first, *marked))
 
 
 class Readers:

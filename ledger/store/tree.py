@@ -7,14 +7,14 @@ import sqlalchemy as sa
 
 from ledger import merkle
 from ledger.errors import LedgerError
+from ledger.store.bulk import insert
 from ledger.store.database import Database
-from ledger.store.insert import Insert
 from ledger.store.tables import tile
 from ledger.v1.error_pb2 import ErrorReason
 
 ROOTS_MAX = 1_000
 
-_UPSERT = Insert(tile, " ON CONFLICT (log, level, tile) DO UPDATE SET hashes = excluded.hashes")
+_UPSERT = " ON CONFLICT (log, level, tile) DO UPDATE SET hashes = excluded.hashes"
 
 
 class Tree:
@@ -37,10 +37,8 @@ class Tree:
             return known if known.keys() >= set(tiles) else self._read(connection, tiles)
 
         changed = merkle.grow(size, leaves, read)
-        _UPSERT.on(
-            connection,
-            [(self._log, level, index, hashes) for (level, index), hashes in changed.items()],
-        )
+        rows = [(self._log, level, index, hashes) for (level, index), hashes in changed.items()]
+        insert(connection, tile, rows, _UPSERT)
         last: dict[int, merkle.Tile] = {}
         for at in sorted({*known, *changed}):
             last[at[0]] = at

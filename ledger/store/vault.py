@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ledger.keys import sealing
-from ledger.personal import put_back, take_out
+from ledger.personal import Field, put_back, take_out
 from ledger.store.entries import Stored
 from ledger.store.person_keys import Keys, PersonKeys
 from ledger.v1.event_pb2 import Commitment, Entry, Event, Opening, SealedFields
@@ -37,27 +37,29 @@ class Vault(PersonKeys):
     """The keys of persons, and what is sealed under them."""
 
     def close(
-        self, event: Event, person_ids: Sequence[str], salts: Mapping[str, bytes], known: Keys
+        self,
+        event_id: str,
+        fields: Sequence[Field],
+        person_ids: Sequence[str],
+        salts: Mapping[str, bytes],
+        known: Keys,
     ) -> Closed:
-        """Take the personal fields out of an event, commit to them and seal them.
+        """Commit to personal fields that were taken out of an event, and seal them.
 
         `salts`: those that the agency chose for its fields; `known`: what `find` gave of these
         persons. Raises PERSON_ERASED for fields of somebody who was erased.
         """
-        fields = take_out(event)
-        if not fields:
-            return Closed()
         keys, new = self.make(person_ids, known)
         openings = [
             Opening(
                 field=path,
-                salt=salts.get(path) or sealing.salt(keys, event.event_id, path),
+                salt=salts.get(path) or sealing.salt(keys, event_id, path),
                 value=value,
             )
             for path, _, value in fields
         ]
         commitments = [sealing.commitment(one.field, one.salt, one.value) for one in openings]
-        sealed = sealing.close(keys, person_ids, event.event_id, openings)
+        sealed = sealing.close(keys, person_ids, event_id, openings)
         return Closed(commitments, sealed, new)
 
     def look_up(self, stored: Iterable[Stored]) -> None:

@@ -21,7 +21,8 @@ from ledger.v1.error_pb2 import ErrorReason
 
 GROUP_EVENTS_MAX = 4_000
 WAITING_MAX = 2_000
-ATTEMPTS_MAX = 8
+# Until a database server that was killed is back, on a busy machine: ten seconds.
+ATTEMPTS_MAX = 9
 RETRY_S = 0.02
 
 logger = structlog.get_logger()
