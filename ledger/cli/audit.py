@@ -18,6 +18,7 @@ from ledger.cli.options import (
     connected,
 )
 from ledger.cli.phrases import citation_phrase
+from ledger.cli.recompute import recompute
 from ledger.cli.render import plain, show_json, show_some, show_stamp, show_table, time_of
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _CHECKPOINT = re.compile(r"^\d{1,15}:[0-9a-f]{64}$")
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the command line."""
+    audit.command("recompute")(recompute)
     app.add_typer(audit, name="audit")
 
 
