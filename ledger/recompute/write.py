@@ -54,25 +54,36 @@ def export(
             TemporaryDirectory(prefix=".part-", dir=folder) as aside,
             opened(Path(aside)) as engine,
         ):
-            for first in range(manifest.size + 1, size + 1, manifest.width):
-                last = first + manifest.width - 1
-                if last > size and not with_open:
-                    break
-                span = (first, min(last, size))
+            for span in _spans(manifest, size, with_open=with_open):
                 part = _Part(entries, tree, folder, Path(aside), span).write(engine, progress, size)
-                manifest.parts.append(part)
-                write(folder, manifest)
+                _add(folder, manifest, part)
     except OSError as error:
         raise StartupError(f"{folder} cannot be written: {error.strerror}") from None
     return manifest
 
 
 def _require_ours(manifest: Manifest, tree: Tree, size: int) -> None:
-    """Raise unless the log begins with what the folder has; let an open range go."""
+    """Raise unless the log begins with what the folder has."""
     if manifest.size > size or (manifest.parts and tree.root(manifest.size).hex() != manifest.root):
         raise TamperedError("the folder has files of another log, or the log is not as it was")
-    if manifest.size % manifest.width:
-        manifest.parts.pop()
+
+
+def _spans(manifest: Manifest, size: int, *, with_open: bool) -> Iterator[tuple[int, int]]:
+    """The ranges that a folder lacks, or has less of than there is by now."""
+    width, had = manifest.width, manifest.size
+    for first in range(had - had % width + 1, size + 1, width):
+        last = min(first + width - 1, size)
+        if last > had and (with_open or last == first + width - 1):
+            yield first, last
+
+
+def _add(folder: Path, manifest: Manifest, part: Part) -> None:
+    """Name a part in the manifest, in the place of the open one that it goes on from."""
+    older = [one for one in manifest.parts if one.first == part.first]
+    manifest.parts = [one for one in manifest.parts if one not in older] + [part]
+    write(folder, manifest)
+    for file in (file for one in older for file in one.files):
+        (folder / file.name).unlink(missing_ok=True)
 
 
 class _Part:
