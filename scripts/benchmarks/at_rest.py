@@ -21,6 +21,6 @@ def tables_at_rest() -> Iterator[None]:
 if __name__ == "__main__":
     import sys
 
-    sys.argv[1:1] = ["serve", "--quiet"]
+    sys.argv[1:1] = ["serve", "--quiet", "--workers", "0"]
     with tables_at_rest():
         main()

@@ -57,7 +57,7 @@ def of_rebuild(histories: Sequence[Loaded], most: int) -> Iterator[Line]:
     """`ledger projection rebuild`."""
     for one in histories:
         if one.size <= most:
-            peak = _peak_mib("projection", "rebuild", "custody", "--database", one.url)
+            peak = _peak_mib("projection", "rebuild", "--database", one.url)
             yield _line("memory of a rebuild", peak, one.size, "sqlite")
 
 
