@@ -103,10 +103,10 @@ def turn_page(ledger: Ledger, request: Any, source: Source[Item]) -> Page[Item]:
     Raises INVALID_PAGE_TOKEN, PROJECTION_BEHIND, and as `Ledger.moment` does.
     """
     digest = _digest(request)
-    moment, after = _resume(request.page_token, digest, ledger.log.entries.size()) or (
-        ledger.moment(request.basis),
-        "",
-    )
+    if request.page_token:
+        moment, after = _resume(request.page_token, digest, ledger.log.entries.size())
+    else:
+        moment, after = ledger.moment(request.basis), ""
     limit = min(request.page_size or PAGE_DEFAULT, PAGE_MAX)
     # One more than the page holds tells whether there is another.
     rows = None if request.count_only else source.page(moment, after, limit + 1)
@@ -130,10 +130,8 @@ def _digest(request: Message) -> bytes:
     return sha256(question.SerializeToString(deterministic=True)).digest()
 
 
-def _resume(page_token: str, digest: bytes, size: int) -> tuple[Moment, str] | None:
+def _resume(page_token: str, digest: bytes, size: int) -> tuple[Moment, str]:
     """Where a page token goes on. Raises INVALID_PAGE_TOKEN."""
-    if not page_token:
-        return None
     try:
         token = PageToken.FromString(base64.b64decode(page_token, altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, DecodeError):

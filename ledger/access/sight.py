@@ -49,7 +49,7 @@ class Sight:
 
     def renew(self) -> None:
         """Judge anew from here on: a stream goes on while records are sealed and children move."""
-        self._guarded: tuple[set[str], dict[str, str]] | None = None
+        self._guarded: Mapping[str, Guard] | None = None
         self._seen: dict[str, bool] = {}
         self._reach: Reach | None = None
         if self._rule is not None:
@@ -94,7 +94,7 @@ class Sight:
         if self._rule is None or self._counts:
             return None
         among = self._own.listed()
-        if among is None and not any(self._guards_met()):
+        if among is None and not self._closes_any():
             return None
         return lambda one: (among is None or one in among) and not self._is_closed([one])
 
@@ -102,7 +102,7 @@ class Sight:
         """Whether nobody is hidden from the caller."""
         if self._rule is None:
             return True
-        return self._rule.sees == Sees.EVERYONE and not any(self._guards_met())
+        return self._rule.sees == Sees.EVERYONE and not self._closes_any()
 
     def sees(self, person_id: str) -> bool:
         """Whether the caller may look at a person's record."""
@@ -130,7 +130,8 @@ class Sight:
             opened = {self._opened(one) for one in guards.values()} - {""}
             self.emergency_event_ids |= opened
             self._seen[key] = bool(opened) or (
-                self._closed_to(guards).isdisjoint(person_ids) and self._own.reaches(person_ids)
+                not any(self._closes(one, guard) for one, guard in guards.items())
+                and self._own.reaches(person_ids)
             )
         return self._seen[key]
 
@@ -139,33 +140,36 @@ class Sight:
 
         An emergency that opens one to her is noted.
         """
-        closed, opened = self._guards_met()
-        people = set(person_ids)
-        self.emergency_event_ids |= {opened[one] for one in people & opened.keys()}
-        return not closed.isdisjoint(people)
+        # All are looked at, so that each emergency is noted.
+        return bool({one for one in set(person_ids) if self._is_kept_closed(one)})
 
-    def _guards_met(self) -> tuple[set[str], dict[str, str]]:
-        """Whose records are closed to the caller as the call began, and whose an event opens."""
+    def _is_kept_closed(self, person_id: str) -> bool:
+        guard = self._guards_met().get(person_id)
+        if guard is None or not self._closes(person_id, guard):
+            return False
+        event_id = self._opened(guard)
+        if event_id:
+            self.emergency_event_ids.add(event_id)
+        return not event_id
+
+    def _guards_met(self) -> Mapping[str, Guard]:
+        """The guards of everybody who has one, as the call began."""
         if self._guarded is None:
-            guards = self._guards.all(self._now_us())
-            closed = self._closed_to(guards)
-            opened = {one: event_id for one in closed if (event_id := self._opened(guards[one]))}
-            self._guarded = closed - opened.keys(), opened
+            self._guarded = self._guards.all(self._now_us())
         return self._guarded
 
-    def _closed_to(self, guards: Mapping[str, Guard]) -> set[str]:
-        """Those of guarded persons whose records the caller may not see but in an emergency."""
+    def _closes_any(self) -> bool:
+        """Whether the record of anybody is closed to the caller, but in an emergency."""
+        return any(self._closes(one, guard) for one, guard in self._guards_met().items())
+
+    def _closes(self, person_id: str, guard: Guard) -> bool:
+        """Whether a guard closes a person's record to the caller, but in an emergency."""
         assert self._rule is not None  # noqa: S101
-        return {
-            one
-            for one, guard in guards.items()
-            if (guard.is_sealed and not self._rule.sealed)
-            or (
-                guard.is_confidential
-                and not self._rule.confidential
-                and not self._own.looks_after(one)
-            )
-        }
+        return (guard.is_sealed and not self._rule.sealed) or (
+            guard.is_confidential
+            and not self._rule.confidential
+            and not self._own.looks_after(person_id)
+        )
 
     def _opened(self, guard: Guard) -> str:
         """The event of the emergency that opens a record to the caller; empty: none does."""

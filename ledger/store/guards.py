@@ -6,7 +6,7 @@ one record of a person guards all that were ever linked with it as hers.
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from eventsourcing.dcb.api import DCBQuery, DCBQueryItem
@@ -19,10 +19,14 @@ from ledger.v1.options_pb2 import confidential
 from ledger.v1.oversight_pb2 import Retracted
 from projections.guard import Guard, guard
 from projections.history import facts
+from projections.membership import OPEN
 from projections.subjects import body_of, people_of
 
 GUARDING = guard.kinds | {Retracted.DESCRIPTOR.name, PersonsLinkedAsSame.DESCRIPTOR.name}
 """The kinds of event that guard a record, or say what is guarded."""
+
+# Before every instant.
+NEVER_US = -OPEN
 
 
 class Guards:
@@ -36,14 +40,19 @@ class Guards:
         self._guarded_by: dict[str, str] = {}
         self._confidential: set[str] = set()
         self._same: dict[str, frozenset[str]] = {}
+        # As they were folded last, those who are to be folded anew, and when what is said of
+        # anybody takes effect: between two of these instants nobody's guard changes.
+        self._guards: Mapping[str, Guard] = {}
+        self._touched: set[str] = set()
+        self._turns: set[int] = set()
+        self._same_us = (0, 0)
         self._query = DCBQuery([DCBQueryItem(sorted(GUARDING), [])])
 
-    def all(self, now_us: int) -> dict[str, Guard]:
+    def all(self, now_us: int) -> Mapping[str, Guard]:
         """The guard of each person who has one, as the log is now."""
         with self._lock:
             self._follow()
-            people = {one for key in self._entries for one in self._records(key)}
-            return {one: self._fold(one, now_us) for one in people}
+            return self._folded(now_us)
 
     def of(
         self, person_ids: Iterable[str], now_us: int, size: int | None = None
@@ -53,9 +62,15 @@ class Guards:
         `size`: how long the log is, where it was just asked.
         """
         with self._lock:
+<<<<<<< HEAD
+            self._follow()
+            guards = self._folded(now_us)
+            return {one: guards[one] for one in person_ids if one in guards}
+=======
             self._follow(size)
             guarded = [one for one in person_ids if self._records(one) & self._entries.keys()]
             return {one: self._fold(one, now_us) for one in guarded}
+>>>>>>> main
 
     def is_confidential(self, event: Event) -> bool:
         """Whether it is to be kept from others that there is this event.
@@ -72,13 +87,29 @@ class Guards:
         """The ids under which there ever was a record of a person."""
         return self._same.get(person_id, frozenset([person_id]))
 
+    def _folded(self, now_us: int) -> Mapping[str, Guard]:
+        since, until = self._same_us
+        if not since <= now_us < until:
+            self._touched = {one for key in self._entries for one in self._records(key)}
+        if self._touched or not since <= now_us < until:
+            fresh = {one: self._fold(one, now_us) for one in self._touched}
+            # Another one, because others may be looking through this.
+            self._guards = {**self._guards, **fresh}
+            self._touched = set()
+            since = max((one for one in self._turns if one <= now_us), default=NEVER_US)
+            until = min((one for one in self._turns if one > now_us), default=OPEN)
+            self._same_us = since, until
+        return self._guards
+
     def _fold(self, person_id: str, now_us: int) -> Guard:
         records = self._records(person_id)
         entries = sorted(
             (entry for one in records for entry in self._entries.get(one, ())),
             key=lambda entry: entry[0],
         )
-        view = guard.fold(person_id, facts(entries, person_id), now_us)
+        known = facts(entries, person_id)
+        self._turns.update(fact.effective_us for fact in known)
+        view = guard.fold(person_id, known, now_us)
         if len(records) == 1:
             return view
         # Each record has a key of its own: of several, one may be erased.
@@ -106,6 +137,8 @@ class Guards:
             linked = event.persons_linked_as_same.person_ids
             same = frozenset(other for one in linked for other in self._records(one))
             self._same |= dict.fromkeys(same, same)
+            if not same.isdisjoint(self._entries):
+                self._touched |= same
             return
         if event.HasField("retracted"):
             concerned = self._guarded_by.get(event.retracted.retracted_event_id)
@@ -117,6 +150,7 @@ class Guards:
                 self._confidential.add(event.event_id)
         for one in people:
             self._entries.setdefault(one, []).append((position, entry))
+            self._touched |= self._records(one)
 
 
 def _is_confidential(event: Event) -> bool:
