@@ -19,7 +19,7 @@ from ledger.v1.event_pb2 import Approval, Entry, Event
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest, SignedEvent
 from projections.subjects import people_among
 
-_UNSIGNED = SignedEvent()
+_UNSIGNED, _UNSEALED = SignedEvent(), Closed()
 
 
 def closed(
@@ -57,7 +57,7 @@ class Draft:
 def _closed(
     ledger: Ledger, request: AppendEventsRequest, index: int, draft: Draft, keys: Keys
 ) -> LedgerEvent:
-    event, entry, made = request.events[index], draft.entry, Closed()
+    event, entry, made = request.events[index], draft.entry, _UNSEALED
     signed = request.signatures[index] if request.signatures else _UNSIGNED
     if draft.fields:
         salts = {one.field: one.salt for one in signed.openings}
@@ -68,7 +68,7 @@ def _closed(
             if error.reason != ErrorReason.ERROR_REASON_PERSON_ERASED or not is_there:
                 raise
             # Sent again after somebody was erased: the log compares it with the one that it has.
-            return _taken(event, entry.SerializeToString(deterministic=True), draft, Closed())
+            return _taken(event, entry.SerializeToString(deterministic=True), draft, _UNSEALED)
         entry.commitments.extend(made.commitments)
     if signed.HasField("signature"):
         entry.signature.CopyFrom(signed.signature)

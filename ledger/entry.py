@@ -30,7 +30,13 @@ Fault = tuple[ErrorReason.ValueType, str, str]
 
 def kind_of(event: Event) -> str:
     """The name of the message in the event's `fact`, such as "Separated"."""
-    return str(body_of(event).DESCRIPTOR.name)
+    return _kind(str(event.WhichOneof("fact")))
+
+
+@cache
+def _kind(fact: str) -> str:
+    message: Any = Event.DESCRIPTOR.fields_by_name[fact].message_type
+    return str(message.name)
 
 
 def faults(event: Event, path: str, now_us: int, *, is_plain: bool = False) -> Iterator[Fault]:
