@@ -62,15 +62,9 @@ class Guards:
         `size`: how long the log is, where it was just asked.
         """
         with self._lock:
-<<<<<<< HEAD
-            self._follow()
+            self._follow(size)
             guards = self._folded(now_us)
             return {one: guards[one] for one in person_ids if one in guards}
-=======
-            self._follow(size)
-            guarded = [one for one in person_ids if self._records(one) & self._entries.keys()]
-            return {one: self._fold(one, now_us) for one in guarded}
->>>>>>> main
 
     def is_confidential(self, event: Event) -> bool:
         """Whether it is to be kept from others that there is this event.
