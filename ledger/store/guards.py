@@ -6,7 +6,7 @@ one record of a person guards all that were ever linked with it as hers.
 """
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from eventsourcing.dcb.api import DCBQuery, DCBQueryItem
@@ -101,14 +101,17 @@ class Guards:
             (entry for one in records for entry in self._entries.get(one, ())),
             key=lambda entry: entry[0],
         )
-        known = facts(entries, person_id)
-        self._turns.update(fact.effective_us for fact in known)
-        view = guard.fold(person_id, known, now_us)
+        view = self._as_of(person_id, entries, now_us)
         if len(records) == 1:
             return view
         # Each record has a key of its own: of several, one may be erased.
-        hers = facts(self._entries.get(person_id, []), person_id)
-        return replace(view, is_erased=guard.fold(person_id, hers, now_us).is_erased)
+        hers = self._as_of(person_id, self._entries.get(person_id, []), now_us)
+        return replace(view, is_erased=hers.is_erased)
+
+    def _as_of(self, person_id: str, entries: Sequence[tuple[int, Entry]], now_us: int) -> Guard:
+        known = facts(entries, person_id)
+        self._turns.update(fact.effective_us for fact in known)
+        return guard.fold(person_id, known, now_us)
 
     def _follow(self, size: int | None = None) -> None:
         """Take the entries into account that were added since."""
