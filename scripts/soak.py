@@ -102,6 +102,21 @@ def write_all(server: str, writers: range, events: int, size: int) -> list[tuple
         return list(pool.map(lambda writer: write(server, writer, events, size), writers))
 
 
+def written_by(told: argparse.Namespace, server: str, each: int) -> list[tuple[int, int]]:
+    """Have all writers write so many events each, in as many processes as there should be."""
+    if not told.processes:
+        return write_all(server, range(told.writers), each, told.batch)
+    spawning = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(told.processes, mp_context=spawning) as pool:
+        parts = [
+            pool.submit(
+                write_all, server, range(first, told.writers, told.processes), each, told.batch
+            )
+            for first in range(told.processes)
+        ]
+        return [one for part in parts for one in part.result()]
+
+
 class Watcher:
     """Follows the log from the beginning to a size, cut off once on the way."""
 
@@ -205,19 +220,7 @@ def soak(told: argparse.Namespace, database: str, keys: str) -> dict[str, Any]:
     with served(database, keys) as (process, server):
         memory = Memory(process.pid, size)
         watcher = Watcher(server, size, memory)
-        spawning = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(told.processes, mp_context=spawning) as pool:
-            parts = [
-                pool.submit(
-                    write_all,
-                    server,
-                    range(first, told.writers, told.processes),
-                    each,
-                    told.batch,
-                )
-                for first in range(told.processes)
-            ]
-            receipts = [one for part in parts for one in part.result()]
+        receipts = written_by(told, server, each)
         written = time.monotonic()
         watcher.wait()
         watched = time.monotonic()
@@ -253,7 +256,7 @@ def main() -> None:
     )
     asked.add_argument("--events", type=int, default=1_000_000, help="in all (1000000)")
     asked.add_argument("--writers", type=int, default=8, help="streams at once (8)")
-    asked.add_argument("--processes", type=int, default=2, help="that the writers are in (2)")
+    asked.add_argument("--processes", type=int, default=2, help="of the writers; 0: this one (2)")
     asked.add_argument("--batch", type=int, default=500, help="events in a batch (500)")
     asked.add_argument("--database", default="", help="an empty one; default: SQLite")
     told = asked.parse_args()

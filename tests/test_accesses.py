@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 from conftest import STORES, raw
 from events import event, id_of
+from examples import every_kind
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from guarded import Caller, Guarded
@@ -42,15 +43,18 @@ from ledger.v1.custody_query_service_pb2 import (
     LocateRelativesRequest,
     SeparationDimension,
 )
-from ledger.v1.event_pb2 import Event
+from ledger.v1.event_pb2 import Event, RecordedEvent
 from ledger.v1.identity_pb2 import PersonRegistered
 from ledger.v1.ledger_service_pb2 import (
     AppendEventsRequest,
     GetEventRequest,
+    GetEventResponse,
     ReadEventsRequest,
     WatchEventsRequest,
+    WatchEventsResponse,
 )
 from ledger.v1.options_pb2 import Role
+from projections.subjects import mentions, named
 
 GET_PERSON = "CustodyQueryService/GetPerson"
 APPEND = "LedgerService/AppendEvents"
@@ -498,3 +502,17 @@ def test_nothing_is_answered_once_the_disk_of_the_access_log_is_full(tmp_path: P
             assert refusal.name == UNAVAILABLE
         # What tells of nobody goes on.
         assert checkpoint(callers[0]).size == len(kept)
+
+
+@pytest.mark.parametrize("body", every_kind(), ids=lambda body: body.DESCRIPTOR.name)
+def test_whom_a_message_names_is_read_off_it_with_and_without_the_paths(body: Message) -> None:
+    made = event(body)
+    recorded = RecordedEvent(position=1, entry={"event": made})
+    for message in (
+        body,
+        made,
+        recorded,
+        WatchEventsResponse(batch={"events": [recorded, recorded]}),
+        GetEventResponse(event=recorded),
+    ):
+        assert mentions(message) == [name for _, name in named(message)]

@@ -21,7 +21,7 @@ from ledger.v1.ledger_service_pb2 import DESCRIPTOR as LEDGER
 UNARY_THREADS = 32
 # At once on one connection: somewhat more than one caller may have under way, and no more, because
 # what a connection has sent ahead stands before what others send. On this machine many share one.
-AT_ONCE_MAX, AT_ONCE_HERE_MAX = 10, 100
+AT_ONCE_MAX, AT_ONCE_HERE_MAX = 10, 1_000
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 HANDSHAKE_MS = 2_000
 CONNECTION_AGE_MS = 3_600_000
