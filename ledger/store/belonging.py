@@ -21,36 +21,54 @@ States = list[tuple[str, bytes]]
 NAMES_MAX = 2_048
 
 _OF = "log = ? AND generation = ? AND"
-_NAMED = "population IN (...)"
 _KEY = "population, valid_from, subject, known_from"
 # A short period lies between two multiples of the horizon, so it has begun since the last.
 _SHORT = (
-    f"{_OF} {{}} AND valid_from >= ? AND valid_from <= ? AND valid_to > ? "
+    f"{_OF} {{named}} AND valid_from >= ? AND valid_from <= ? AND valid_to > ? "
     f"AND known_from <= ? AND known_to > ? AND {IS_SHORT}"
 )
 # `+` keeps SQLite from taking the range over `valid_from`, which finds all that ever began.
 _LONG = (
-    f"{_OF} {{}} AND {KNOWN_CLASS} = {{}} AND known_from > ? AND known_from <= ? AND known_to > ? "
-    f"AND +valid_from <= ? AND valid_to > ? AND {IS_LONG}"
+    f"{_OF} {{named}} AND {KNOWN_CLASS} = {{known}} AND known_from > ? AND known_from <= ? "
+    f"AND known_to > ? AND +valid_from <= ? AND valid_to > ? AND {IS_LONG}"
 )
-_WHERE = [
-    _SHORT.format(_NAMED),
-    *(_LONG.format(_NAMED, known) for known in (*KNOWN_BITS, KNOWN_EVER)),
-]
-_HOLDING = " UNION ALL ".join(f"SELECT {_KEY} FROM period WHERE {one}" for one in _WHERE)  # noqa: S608
 
-_COUNT = Statement(f"SELECT COUNT(DISTINCT subject) FROM ({_HOLDING}) AS held")  # noqa: S608
-_COUNTS = Statement(
-    f"SELECT population, COUNT(*) FROM ({_HOLDING}) AS held GROUP BY population"  # noqa: S608
-)
-_IDS = Statement(f"SELECT DISTINCT subject FROM ({_HOLDING}) AS held")  # noqa: S608
-_PAGE = Statement(
-    "SELECT period.population, period.subject, period.state FROM "  # noqa: S608
-    f"(SELECT {_KEY} FROM ({_HOLDING}) AS held WHERE subject > ? ORDER BY subject LIMIT ?) AS page "
+
+class _Question:
+    """A question about those who hold, of one population or of several.
+
+    Apart, because PostgreSQL plans a list anew each time, which takes longer than the answer.
+    """
+
+    def __init__(self, before: str, after: str = "") -> None:
+        one, several = (
+            Statement(f"{before} ({self._holding(named)}) AS held {after}")
+            for named in ("population = ?", "population IN (...)")
+        )
+        self._of_one, self._of_several = one, several
+
+    def of(self, populations: Sequence[str]) -> Statement:
+        """The statement for so many populations."""
+        return self._of_one if len(populations) == 1 else self._of_several
+
+    @staticmethod
+    def _holding(named: str) -> str:
+        parts = [_SHORT.format(named=named)]
+        parts += [_LONG.format(named=named, known=one) for one in (*KNOWN_BITS, KNOWN_EVER)]
+        return " UNION ALL ".join(f"SELECT {_KEY} FROM period WHERE {one}" for one in parts)  # noqa: S608
+
+
+_COUNT = _Question("SELECT COUNT(DISTINCT subject) FROM")
+_COUNTS = _Question("SELECT population, COUNT(*) FROM", "GROUP BY population")
+_IDS = _Question("SELECT DISTINCT subject FROM")
+_PAGE = _Question(
+    "SELECT period.population, period.subject, period.state FROM "
+    "(SELECT population, valid_from, subject, known_from FROM",
+    "WHERE subject > ? ORDER BY subject LIMIT ?) AS page "
     "JOIN period ON period.log = ? AND period.generation = ? "
     "AND period.population = page.population AND period.valid_from = page.valid_from "
     "AND period.subject = page.subject AND period.known_from = page.known_from "
-    "ORDER BY page.subject"
+    "ORDER BY page.subject",
 )
 _SHARED = Statement(
     "SELECT population FROM period WHERE log = ? AND generation = ? "
@@ -59,10 +77,10 @@ _SHARED = Statement(
     "GROUP BY population HAVING COUNT(DISTINCT subject) > 1"
 )
 _IS_KNOWN = Statement(
-    f"SELECT 1 FROM period WHERE {_OF} {_NAMED} AND known_from <= ? LIMIT 1"  # noqa: S608
+    f"SELECT 1 FROM period WHERE {_OF} population IN (...) AND known_from <= ? LIMIT 1"  # noqa: S608
 )
 _EVER = Statement(
-    f"SELECT DISTINCT subject FROM period WHERE {_OF} {_NAMED} "  # noqa: S608
+    f"SELECT DISTINCT subject FROM period WHERE {_OF} population IN (...) "  # noqa: S608
     "AND known_from <= ? AND known_to > ?"
 )
 
@@ -78,17 +96,19 @@ class Belonging:
     def count(self, of: Generation, populations: Sequence[str], as_of_us: int, size: int) -> int:
         """How many belong to any of these populations."""
         holding = self._holding(of, populations, as_of_us, size)
-        return int(self._ask(_COUNT, *holding)[0][0])
+        return int(self._ask(_COUNT.of(populations), *holding)[0][0])
 
     def counts(
         self, of: Generation, populations: Sequence[str], as_of_us: int, size: int
     ) -> dict[str, int]:
         """How many belong to each of these populations that has any."""
-        return dict(self._ask(_COUNTS, *self._holding(of, populations, as_of_us, size)))
+        holding = self._holding(of, populations, as_of_us, size)
+        return dict(self._ask(_COUNTS.of(populations), *holding))
 
     def ids(self, of: Generation, populations: Sequence[str], as_of_us: int, size: int) -> set[str]:
         """Everybody who belongs to any of these populations."""
-        return {one for (one,) in self._ask(_IDS, *self._holding(of, populations, as_of_us, size))}
+        holding = self._holding(of, populations, as_of_us, size)
+        return {one for (one,) in self._ask(_IDS.of(populations), *holding)}
 
     def page(
         self,
@@ -150,13 +170,14 @@ class Belonging:
     ) -> list[tuple[str, str, bytes]]:
         """(population, subject id, what is kept of it) of those who belong, by subject id."""
         holding = self._holding(of, populations, as_of_us, size)
-        return self._ask(_PAGE, *holding, after, limit, self._log, of.number)
+        return self._ask(_PAGE.of(populations), *holding, after, limit, self._log, of.number)
 
     def _holding(
         self, of: Generation, populations: Sequence[str], as_of_us: int, size: int
     ) -> list[Any]:
-        """The values for `_HOLDING`."""
-        ours = (self._log, of.number, list(populations))
+        """The values for what is said of those who hold."""
+        named = populations[0] if len(populations) == 1 else list(populations)
+        ours = (self._log, of.number, named)
         values = [*ours, as_of_us - as_of_us % HORIZON_US, as_of_us, as_of_us, size, size]
         for since in (*(size - 2**bits for bits in KNOWN_BITS), -1):
             values += [*ours, since, size, size, as_of_us, as_of_us]
