@@ -1,13 +1,19 @@
 """Rebuilding tables: broken off, resumed, beside others."""
 
 import pytest
+import sqlalchemy as sa
+from conftest import ticking
 from events import event, id_of, place
 
 import projections
 from ledger.append import append_events
 from ledger.ask.population import list_roster
 from ledger.ask.relatives import get_family
-from ledger.store.generations import Generations, State
+from ledger.errors import LedgerError
+from ledger.store.folding import Folded, Folder, Task
+from ledger.store.generations import Generation, Generations, State
+from ledger.store.populations import Populations
+from ledger.store.tables import generation, period
 from ledger.v1.custody_pb2 import Apprehended, Placed
 from ledger.v1.custody_query_service_pb2 import GetFamilyRequest, ListRosterRequest
 from ledger.v1.family_pb2 import RelationshipAsserted, RelationshipKind
@@ -148,3 +154,107 @@ def test_a_family_too_large_to_show_is_shown_as_far_as_it_goes(open_ledger) -> N
     assert found.truncated
     assert len(found.members) == 200
     assert {one.removes for one in found.members[1:]} == {1}
+
+
+def answers(populations, name: str, size: int) -> Generation:
+    """The tables that answer at a size, now."""
+    return populations.ask(name, size, 0, lambda live: live)
+
+
+def test_an_earlier_version_serves_while_the_later_one_is_made(open_ledger, monkeypatch) -> None:
+    """As far as it has come: what is beyond is refused, and not answered without what came after."""
+    ledger = open_ledger()
+    people(ledger)
+    ledger._follower.close()
+    monkeypatch.setattr(custody, "version", custody.version + 1)
+    found = Populations(ledger._database, ledger.log, projections.load())
+    found.prepare()
+    append(ledger, [event(Apprehended(person_ids=[id_of("late")], agency="ORR"), 2)])
+    size = found.catch_up()
+
+    assert answers(found, "custody", PEOPLE).version == custody.version - 1
+    assert answers(found, "separation", size).position == size
+    with pytest.raises(LedgerError, match=f"come to size {PEOPLE}, not to {size}"):
+        answers(found, "custody", size)
+    assert {name for _, name in found.differences()} == set()
+
+    assert found.go_on()
+    with pytest.raises(LedgerError, match="come to size"):
+        answers(found, "custody", size)
+    # Broken off, another process goes on where it was.
+    found = Populations(ledger._database, ledger.log, projections.load())
+    found.prepare()
+    while found.go_on():
+        pass
+
+    assert answers(found, "custody", size).version == custody.version
+    generations = found.generations.all()
+    assert [one.projection for one in generations] == WITH_TABLES
+    assert {one.state for one in generations} == {State.LIVE}
+    assert count(ledger) == PEOPLE + 1
+    assert list(found.differences()) == []
+
+
+def test_a_log_that_has_no_tables_is_served_at_once_and_gets_them(open_ledger) -> None:
+    ledger = open_ledger(name="bare")
+    people(ledger)
+    ledger.close()
+    with ledger._database.writing() as connection:
+        for one in (period, generation):
+            connection.execute(sa.delete(one).where(one.c.log == ledger.log.id))
+
+    ledger = open_ledger(name="bare")
+    ledger.populations.ask("custody", PEOPLE, 60, lambda _: None)
+
+    assert count(ledger) == PEOPLE
+
+
+def test_two_processes_that_make_the_same_tables_make_them_once(open_ledger, monkeypatch) -> None:
+    ledger = open_ledger()
+    people(ledger)
+    ledger._follower.close()
+    monkeypatch.setattr(custody, "version", custody.version + 1)
+    one, other = (Populations(ledger._database, ledger.log, projections.load()) for _ in range(2))
+    one.prepare()
+    other.prepare()
+    fold = Folder.fold
+
+    def overtaken(self: Folder, task: Task) -> Folded:
+        monkeypatch.setattr(Folder, "fold", fold)
+        assert other.go_on()
+        return fold(self, task)
+
+    monkeypatch.setattr(Folder, "fold", overtaken)
+    while one.go_on():
+        pass
+
+    assert len(one.generations.all()) == len(WITH_TABLES)
+    assert count(ledger) == PEOPLE
+    assert list(one.differences()) == []
+
+
+def test_how_far_tables_are_behind_is_told_in_entries_and_in_seconds(open_ledger) -> None:
+    ledger = open_ledger(clock=ticking(step_us=1_000_000))
+    append(
+        ledger,
+        [event(Apprehended(person_ids=[id_of(f"p-{i}")], agency="ORR"), 2) for i in range(9)],
+    )
+    first, last = (ledger.log.entries.record_us(one) for one in (3, 9))
+
+    assert ledger.populations.lag_s(3, 9) == (last - first) / 1e6
+    assert ledger.populations.lag_s(9, 9) == 0
+
+
+def test_every_table_is_rebuilt_in_one_pass(open_ledger, monkeypatch) -> None:
+    ledger = open_ledger()
+    people(ledger)
+    tasks = []
+    fold = Folder.fold
+    monkeypatch.setattr(Folder, "fold", lambda self, task: tasks.append(task) or fold(self, task))
+
+    rebuilt = ledger.populations.rebuild_all()
+
+    assert [one.projection for one in rebuilt] == WITH_TABLES
+    assert not any(one.differing for one in rebuilt)
+    folded = [one for task in tasks if task.kind == "person" for one in task.subject_ids]
+    assert len(folded) == len(set(folded)) == PEOPLE
