@@ -525,6 +525,22 @@ def test_first_appends_about_one_person_by_many_at_once_lose_no_field(
 
 
 @pytest.mark.parametrize("database_url", STORES[1:], indirect=True)
+def test_a_key_that_was_made_in_vain_hides_nothing_that_another_process_kept(
+    database_url: str,
+) -> None:
+    ours, theirs = Ledger(database_url), Ledger(database_url)
+    try:
+        other = told("a", "canary theirs")
+        ours.log.vault.make([id_of("a")], {})
+        append_events(theirs, appending(other), WAIT_S)
+        answer = get_event(ours, GetEventRequest(event_id=other.event_id))
+        assert answer.event.entry.event == other
+    finally:
+        ours.close()
+        theirs.close()
+
+
+@pytest.mark.parametrize("database_url", STORES[1:], indirect=True)
 def test_a_key_that_another_process_keeps_first_is_taken(database_url: str) -> None:
     """The same, one step after the other; one process alone writes to SQLite."""
     ours, theirs = Ledger(database_url), Ledger(database_url)

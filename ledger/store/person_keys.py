@@ -66,9 +66,8 @@ class PersonKeys:
 
     def find(self, person_ids: Collection[str]) -> Keys:
         """The keys of those who have one."""
-        known, unsaved = self._known, self._unsaved
-        # Whose key is about to be kept had none when it was made.
-        unknown = [one for one in set(person_ids) if one not in known and one not in unsaved]
+        known = self._known
+        unknown = [one for one in set(person_ids) if one not in known]
         if unknown:
             # Not looked up again: what is remembered may have been let go of meanwhile.
             known = {one: known[one] for one in person_ids if one in known} | self._read(unknown)
