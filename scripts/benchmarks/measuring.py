@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from operator import ge, le, truediv
 from statistics import median
 
-ENOUGH_S = 20.0
+ENOUGH_S = 12.0
 """No other round is begun of a figure that took so long."""
 
 Measured = Callable[[], float]
