@@ -1,0 +1,126 @@
+"""Folding in other processes: the same rows, whichever of them ends, and none left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from events import event, id_of, place
+
+from ledger.append import append_events
+from ledger.store import making
+from ledger.store.generations import State
+from ledger.v1.custody_pb2 import Placed
+from ledger.v1.ledger_service_pb2 import AppendEventsRequest
+from ledger.v1.separation_pb2 import Separated
+
+ROOT = Path(__file__).parents[1]
+PATIENCE_S = 60.0
+PARENT = """
+import sys, time
+from ledger.keys.keyring import Keyring
+from ledger.store.database import Database
+from ledger.store.folders import Folders
+from ledger.store.folding import Task
+
+if __name__ == "__main__":
+    found = Database(sys.argv[1])
+    folders = Folders(found, "custody", Keyring(found.keys_file(None)), 2)
+    list(folders.fold([Task((), "person", [], 0, 0)]))
+    print(*folders._pool._processes, flush=True)
+    time.sleep(600)
+"""
+
+
+def append(ledger, prefix: str) -> None:
+    """Children taken and placed, with a personal field each: what is shown of them is sealed."""
+    events = [
+        event(body, day)
+        for i in range(60)
+        for day, body in enumerate(
+            (
+                Separated(
+                    child_id=id_of(f"{prefix}-{i}"),
+                    adult_ids=[id_of(f"{prefix}-{i}-mother")],
+                    reason_codes=["OTHER"],
+                    reason_text="what a source says",
+                    agency="CBP",
+                ),
+                Placed(child_id=id_of(f"{prefix}-{i}"), agency="ORR", facility=place("Casa")),
+            ),
+            1,
+        )
+    ]
+    append_events(ledger, AppendEventsRequest(events=events), 60)
+
+
+def caught_up(ledger) -> None:
+    size = ledger.log.entries.size()
+    for name in ("custody", "duties", "separation"):
+        ledger.populations.ask(name, size, PATIENCE_S, lambda _: None)
+
+
+def test_tables_follow_though_a_process_that_folds_is_killed(open_ledger, monkeypatch) -> None:
+    monkeypatch.setattr(making, "SHARED_MIN", 10)
+    ledger = open_ledger(name="folded", workers=1)
+    append(ledger, "one")
+    caught_up(ledger)
+    (worker,) = ledger._follower._folders._pool._processes
+    assert os.getpriority(os.PRIO_PROCESS, worker) > os.getpriority(os.PRIO_PROCESS, 0)
+
+    os.kill(worker, signal.SIGKILL)
+    append(ledger, "two")
+    caught_up(ledger)
+
+    (other,) = ledger._follower._folders._pool._processes
+    assert other != worker
+    assert list(ledger.populations.differences()) == []
+    live = ledger.populations.generations.find("separation", State.LIVE)
+    digests = ledger.populations.periods.digests(live, live.position)
+    ledger.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(other, 0)
+    again = open_ledger(name="folded")
+    assert again.populations.rebuild("separation").differing == []
+    live = again.populations.generations.find("separation", State.LIVE)
+    assert again.populations.periods.digests(live, live.position) == digests
+
+
+def test_no_process_outlives_the_one_that_began_it(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT, encoding="utf-8")
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    made = subprocess.run(
+        [sys.executable, "-c", f"from ledger.ledger import Ledger; Ledger({url!r}).close()"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+    )
+    assert made.returncode == 0
+    with subprocess.Popen(
+        [sys.executable, str(script), url],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    ) as parent:
+        assert parent.stdout
+        workers = [int(one) for one in parent.stdout.readline().split()]
+        assert workers
+        parent.kill()
+
+    until = time.monotonic() + PATIENCE_S
+    while any(Path(f"/proc/{one}").exists() and not is_dead(one) for one in workers):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def is_dead(process: int) -> bool:
+    """Whether a process has ended and nobody has asked how."""
+    try:
+        return ") Z " in Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return True
