@@ -47,10 +47,15 @@ def causes(ledger: Ledger, events: Sequence[Event], size: int) -> list[Finding] 
     read_after = _with(_without(read, ids), events, size, now)
     known_after = _facts(read_after)
     before, after = _records(known_before, now), _records(known_after, now)
-    relatives = {
-        link.relative_id for record in after.values() for link in record.family.links
-    } - after.keys()
-    others = people(ledger, sorted(relatives), Moment(now, size))
+    # Rules that look at relatives are asked of few.
+    asked = {
+        one
+        for records in (before, after)
+        for one, record in records.items()
+        if rules.is_candidate(record)
+    }
+    relatives = {link.relative_id for one in asked for link in after[one].family.links}
+    others = people(ledger, sorted(relatives - after.keys()), Moment(now, size))
     # Of records that are of one person the same is said once, and what was said of any before the
     # link is not caused by it.
     person = {one: min(same_as(one, of_all(one, read_after))) for one in read_after}
@@ -156,12 +161,13 @@ def _unclear(
         return
     wanted = {*near, *(name for _, name in asserted.values())}
     held = Members(ledger, holders, moment).each(sorted(wanted))
+    same = {one: same_as(one, of_all(one, read)) for one in numbers}
 
     def others(name: str, person_id: str) -> set[str]:
         """Those who have a number and are not her, under whichever of her records."""
         having = {one for one, _ in held.get(name, ())} - records.keys()
         having |= {one for one, theirs in numbers.items() if name in theirs}
-        return having - same_as(person_id, of_all(person_id, read))
+        return having - same[person_id]
 
     for event, name in asserted.values():
         if found := others(name, event.identifier_asserted.person_id):

@@ -110,7 +110,7 @@ def locate_relatives(ledger: Ledger, request: LocateRelativesRequest) -> LocateR
 def findings_of(ledger: Ledger, record: Record, moment: Moment) -> list[Finding]:
     """The findings of one person, those about her and her relatives among them."""
     found = list(rules.judge_alone(record))
-    if any(is_candidate(record) for is_candidate, _ in rules.AMONG.values()):
+    if rules.is_candidate(record):
         relatives = {link.relative_id for link in record.family.links}
         found += rules.judge_among(record, people(ledger, sorted(relatives), moment))
     return found

@@ -63,6 +63,11 @@ def judge_duties(duties: Duties) -> Iterator[Finding]:
             yield present(duties.person_id, noted)
 
 
+def is_candidate(record: Record) -> bool:
+    """Whether any rule looks at the records of somebody's relatives beside hers."""
+    return any(candidate(record) for candidate, _ in AMONG.values())
+
+
 def judge_among(record: Record, relatives: Mapping[str, Record]) -> Iterator[Finding]:
     """The findings that follow from a record and those of relatives, by id."""
     for candidate, judge in AMONG.values():
