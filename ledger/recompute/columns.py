@@ -6,9 +6,10 @@ docs/recompute.md says what each column means.
 
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from google.protobuf.descriptor import Descriptor
 
@@ -17,7 +18,7 @@ from ledger.v1.place_pb2 import Place
 from ledger.v1.time_pb2 import Precision
 from projections.history import order_of
 from projections.subjects import named
-from projections.valid_time import civil_unit, start_us, unit_end_us
+from projections.valid_time import EPOCH, civil_unit, from_us, start_us, unit_end_us
 
 EVENT = {
     "position": "BIGINT",
@@ -28,6 +29,7 @@ EVENT = {
     "valid_until_us": "BIGINT",
     "precision": "BIGINT",
     "zone": "VARCHAR",
+    "day": "BIGINT",
     "civil": "BIGINT",
     "record_us": "BIGINT",
     "actor_agency": "VARCHAR",
@@ -45,8 +47,8 @@ SUBJECT = {
     "position": "BIGINT",
     "subject_kind": "VARCHAR",
     "subject": "VARCHAR",
+    "subject_key": "BIGINT",
     "role": "VARCHAR",
-    "bucket": "BIGINT",
 }
 
 Row = tuple[Any, ...]
@@ -84,6 +86,7 @@ def event_row(position: int, entry: Entry, leaf_hash: bytes) -> Row:
         unit_end_us(start, stated.precision, stated.zone),
         stated.precision,
         stated.zone,
+        _day(start, stated.zone),
         civil,
         entry.record_time.ToMicroseconds(),
         event.actor.agency,
@@ -106,12 +109,18 @@ def subject_rows(position: int, entry: Entry) -> Iterator[Row]:
         return
     for path, name in named(getattr(entry.event, fact)):
         kind, _, subject = name.partition(":")
-        yield position, kind, subject, _INDEX.sub("", path), bucket_of(subject)
+        yield position, kind, subject, key_of(subject), _INDEX.sub("", path)
 
 
-def bucket_of(subject: str) -> int:
-    """The bucket of a subject, 0 to 255: the first byte of the SHA-256 of its id."""
-    return sha256(subject.encode()).digest()[0]
+def key_of(subject: str) -> int:
+    """A number for a subject: the first 63 bits of the SHA-256 of its id."""
+    return int.from_bytes(sha256(subject.encode()).digest()[:8]) >> 1
+
+
+@lru_cache(maxsize=4096)
+def _day(us: int, zone: str) -> int:
+    """The day of an instant in the calendar of a zone, counted from 1970-01-01."""
+    return from_us(us).astimezone(ZoneInfo(zone)).toordinal() - EPOCH.toordinal()
 
 
 @cache

@@ -11,6 +11,7 @@ from typing import Any
 from ledger import merkle
 from ledger.errors import MistakeError, TamperedError
 from ledger.recompute import fold, manifest
+from ledger.recompute.columns import key_of
 from ledger.recompute.engine import TEXTS, Engine, opened, text_of
 from ledger.recompute.manifest import Manifest, Part
 from ledger.store.entries import Entries
@@ -21,7 +22,7 @@ BUCKETS = 256
 NO_ORDER = "('linked', 'zones')"
 """Why the order of somebody's events is not known to the texts; other reasons are of custody."""
 
-_LEFT_OUT = "SELECT DISTINCT person FROM not_compared"
+_LEFT_OUT = "SELECT DISTINCT person_key FROM not_compared"
 
 Progress = Callable[[int, int], None]
 
@@ -141,7 +142,7 @@ def _compute(engine: Engine, folder: Path, found: Manifest, made: Recomputed) ->
     engine.run("INSERT INTO basis VALUES (?, ?)", (made.as_of_us, made.size))
     for name in TEXTS:
         engine.run(text_of(name))
-    ((made.persons,),) = engine.run("SELECT count(DISTINCT person) FROM fact")
+    ((made.persons,),) = engine.run("SELECT count(DISTINCT person_key) FROM fact")
     made.not_compared = dict(
         engine.run("SELECT reason, count(*) FROM not_compared GROUP BY reason ORDER BY reason")
     )
@@ -163,9 +164,10 @@ def _load_fold(
         write = {name: _writer(stack, aside / f"{name}.csv") for name in fold.TABLES}
         for some in fold.people(entries, made.size):
             for person, known in some.items():
-                if person not in left_out["separation"]:
+                key = key_of(person)
+                if key not in left_out["separation"]:
                     write["separation"](fold.separations(person, known, made.as_of_us))
-                if person not in left_out["custody"]:
+                if key not in left_out["custody"]:
                     periods = list(fold.custody_periods(person, known))
                     census.add(periods)
                     write["custody_period"](periods)
@@ -185,7 +187,11 @@ def _compare(engine: Engine, table: Table) -> None:
     """Find the buckets in which the two differ, and the first rows."""
     name = table.name
     # A census has no persons: its buckets are those of its days.
-    bucket = "bucket" if name != "census" else f"((day % {BUCKETS}) + {BUCKETS}) % {BUCKETS}"
+    bucket = (
+        f"person_key % {BUCKETS}"
+        if name != "census"
+        else f"((day % {BUCKETS}) + {BUCKETS}) % {BUCKETS}"
+    )
     only = {
         "files": f"(SELECT * FROM {name} EXCEPT ALL SELECT * FROM fold_{name})",
         "fold": f"(SELECT * FROM fold_{name} EXCEPT ALL SELECT * FROM {name})",
@@ -196,5 +202,13 @@ def _compare(engine: Engine, table: Table) -> None:
     for side, rows in only.items():
         differing.update(one for (one,) in engine.run(f"SELECT DISTINCT {bucket} FROM {rows}"))
         first = engine.run(f"SELECT * FROM {rows} ORDER BY ALL LIMIT {SHOWN_MAX}")
-        table.differences += [(side, row) for row in first]
+        table.differences += [(side, _named(engine, name, row)) for row in first]
     table.differing = sorted(differing)
+
+
+def _named(engine: Engine, table: str, row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A row with the id of the person in the place of her key."""
+    if table == "census":
+        return row
+    found = engine.run("SELECT subject FROM subject WHERE subject_key = ? LIMIT 1", row[:1])
+    return (found[0][0] if found else row[0], *row[1:])

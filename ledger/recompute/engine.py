@@ -27,7 +27,7 @@ Rows = list[tuple[Any, ...]]
 
 
 class Engine:
-    """A database of DuckDB in a file of its own, so that memory is bounded and the rest spills."""
+    """A database of DuckDB in memory, which is bounded: what does not fit lies in a folder."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
@@ -69,7 +69,7 @@ class Engine:
 def opened(folder: Path) -> Iterator[Engine]:
     """An engine that keeps what does not fit into memory in a folder."""
     connection = duckdb.connect(
-        str(folder / "recompute.duckdb"),
+        ":memory:",
         config={
             "memory_limit": MEMORY,
             "temp_directory": str(folder / "spilled"),

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ledger.recompute.columns import bucket_of
+from ledger.recompute.columns import key_of
 from ledger.store.entries import Entries
 from ledger.v1.event_pb2 import Entry
 from ledger.v1.view_pb2 import CustodyStatus, SeparationStatus
@@ -18,7 +18,7 @@ Row = tuple[Any, ...]
 OPEN = 2**63 - 1
 PEOPLE = 500
 
-_PERSON = {"person": "VARCHAR", "bucket": "BIGINT"}
+_PERSON = {"person_key": "BIGINT"}
 _WHERE = {"agency": "VARCHAR", "facility_key": "VARCHAR"}
 TABLES = {
     "custody_period": {
@@ -69,7 +69,7 @@ def people(entries: Entries, size: int) -> Iterator[dict[str, list[Fact]]]:
 
 def custody_periods(person: str, known: Sequence[Fact]) -> Iterator[Row]:
     """Her rows of `custody_period`."""
-    bucket, held = bucket_of(person), None
+    key, held = key_of(person), None
     for one in custody.periods(person, known):
         view = one.view
         to_us = OPEN if one.to_us is None else one.to_us
@@ -80,17 +80,17 @@ def custody_periods(person: str, known: Sequence[Fact]) -> Iterator[Row]:
             held = (held[0], to_us, state)
             continue
         if held:
-            yield person, bucket, held[0], held[1], *held[2]
+            yield key, held[0], held[1], *held[2]
         held = (one.from_us, to_us, state)
     if held:
-        yield person, bucket, held[0], held[1], *held[2]
+        yield key, held[0], held[1], *held[2]
 
 
 def in_care(person: str, known: Sequence[Fact], as_of_us: int) -> Iterator[Row]:
     """Her row of `in_care` as of an instant, if she is."""
     view = custody.fold(person, known, as_of_us)
     if _STATUS.get(view.status) in ("held", "in_transfer"):
-        yield person, bucket_of(person), view.agency, folded(view.facility)
+        yield key_of(person), view.agency, folded(view.facility)
 
 
 class Census:
@@ -101,7 +101,7 @@ class Census:
 
     def add(self, periods: Iterable[Row]) -> None:
         """Count who was where at the beginnings of days."""
-        for _, _, from_us, to_us, status, agency, facility in periods:
+        for _, from_us, to_us, status, agency, facility in periods:
             first, end = -(-from_us // _DAY_US), -(-to_us // _DAY_US)
             if status != "ended" and first < end:
                 self._changes[agency, facility, first] += 1
@@ -122,4 +122,4 @@ def separations(person: str, known: Sequence[Fact], as_of_us: int) -> Iterator[R
     """Her rows of `separation` as of an instant."""
     for one in separation.fold(person, known, as_of_us).separations:
         is_reunified = int(one.status == _REUNIFIED)
-        yield person, bucket_of(person), one.event_id, one.since_us, is_reunified
+        yield key_of(person), one.event_id, one.since_us, is_reunified

@@ -1,11 +1,13 @@
--- What says who holds a person, each with what held just before it. Reads fact.
+-- What says who holds a person, each with what held just before it. Reads fact and event.
 --
 -- effect: 'held' by an agency from then on, 'sent' on the way to another, 'ended', 'out' of a
 -- facility but still in custody, 'away' at a hospital or court, 'refused' by the receiver,
--- 'referred' to ORR. The first three begin a state whatever held before; `state` counts them.
+-- 'referred' to ORR. The first three begin a state whatever held before: `state` counts them, and
+-- `before_…` is the one before. `referrals` counts what ends every referral before it.
 CREATE TABLE movement AS
 WITH told AS (
-    SELECT f.*, CASE
+    SELECT f.person_key, f.position, f.role, f.kind, f.rank, f.valid_us, f.effective_us, f.agency,
+        f.to_agency, f.facility_key, CASE
         WHEN kind IN ('Apprehended', 'BookedIn', 'Placed', 'TransferArrived',
             'ReturnedFromProsecution', 'ReturnedToFacility') THEN 'held'
         WHEN kind = 'Reunified' AND has_facility = 1 THEN 'held'
@@ -22,47 +24,37 @@ WITH told AS (
     WHERE role IN ('person_id', 'person_ids', 'child_id')
         OR (kind = 'Reunified' AND role = 'adult_ids' AND has_facility = 1)
 ),
--- Who has arrived did not leave afterwards by the same hand-over: clocks differ.
-arrived AS (
-    SELECT person, transfer_id, min(n) AS n FROM told
-    WHERE kind = 'TransferArrived' GROUP BY person, transfer_id
-),
-moved AS (
-    SELECT t.person, t.bucket, t.n, t.event_id, t.kind, t.effective_us, t.agency, t.to_agency,
-        CASE WHEN t.effect IN ('held', 'out') THEN t.facility_key ELSE '' END AS facility_key,
-        t.effect,
-        CASE WHEN t.effect IN ('held', 'sent', 'ended') THEN 1 ELSE 0 END AS begins,
-        CASE WHEN t.effect = 'ended' OR (t.effect IN ('held', 'sent') AND t.agency = 'ORR')
-            THEN 1 ELSE 0 END AS settles_referral
+handed AS (
+    SELECT t.person_key, t.position, t.kind, t.rank, t.valid_us, t.effective_us, e.transfer_id
     FROM told t
-    LEFT JOIN arrived a ON a.person = t.person AND a.transfer_id = t.transfer_id AND a.n < t.n
-        AND t.kind = 'TransferDeparted'
-    WHERE t.effect IS NOT NULL AND a.person IS NULL
+    JOIN event e ON e.position = t.position
+    WHERE t.kind IN ('TransferDeparted', 'TransferArrived')
+),
+-- Who has arrived did not leave afterwards by the same hand-over: clocks differ.
+too_late AS (
+    SELECT DISTINCT d.person_key, d.position
+    FROM handed d
+    JOIN handed a ON a.person_key = d.person_key AND a.transfer_id = d.transfer_id
+        AND a.kind = 'TransferArrived' AND a.effective_us < d.effective_us
+    WHERE d.kind = 'TransferDeparted'
 ),
 numbered AS (
-    SELECT m.*,
-        sum(begins) OVER (
-            PARTITION BY person ORDER BY n ROWS UNBOUNDED PRECEDING) AS state,
-        coalesce(sum(settles_referral) OVER (
-            PARTITION BY person ORDER BY n ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)
-            AS referrals
-    FROM moved m
-),
-begun AS (
-    SELECT person, state, effect, agency, to_agency, facility_key FROM numbered WHERE begins = 1
-),
-before AS (
-    SELECT m.*, b.effect AS before_effect, b.agency AS before_agency,
-        b.to_agency AS before_to_agency, b.facility_key AS before_facility_key
-    FROM numbered m
-    LEFT JOIN begun b ON b.person = m.person AND b.state = m.state - m.begins
+    SELECT t.person_key, t.kind, t.effective_us, t.agency, t.to_agency, t.effect,
+        CASE WHEN t.effect IN ('held', 'out') THEN t.facility_key ELSE '' END AS facility_key,
+        CASE WHEN t.effect IN ('held', 'sent', 'ended') THEN 1 ELSE 0 END AS begins,
+        row_number() OVER same AS n,
+        CAST(sum(CASE WHEN t.effect IN ('held', 'sent', 'ended') THEN 1 ELSE 0 END)
+            OVER same AS BIGINT) AS state,
+        CAST(sum(CASE WHEN t.effect = 'ended' OR (t.effect IN ('held', 'sent')
+            AND t.agency = 'ORR') THEN 1 ELSE 0 END) OVER same AS BIGINT) AS referrals
+    FROM told t
+    LEFT JOIN too_late l ON l.person_key = t.person_key AND l.position = t.position
+    WHERE t.effect IS NOT NULL AND l.position IS NULL
+    WINDOW same AS (PARTITION BY t.person_key
+        ORDER BY t.effective_us, t.rank, t.valid_us, t.position, t.role ROWS UNBOUNDED PRECEDING)
 )
-SELECT b.*, coalesce(max(
-        CASE WHEN effect = 'referred'
-            AND NOT (before_agency = 'ORR' AND coalesce(before_effect, '') = 'held')
-            THEN 1 ELSE 0 END
-    ) OVER (
-        PARTITION BY person, referrals ORDER BY n
-        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-    ), 0) AS is_referred
-FROM before b;
+SELECT m.*, b.effect AS before_effect, b.agency AS before_agency,
+    b.to_agency AS before_to_agency, b.facility_key AS before_facility_key
+FROM numbered m
+LEFT JOIN numbered b ON b.person_key = m.person_key AND b.state = m.state - m.begins
+    AND b.begins = 1;
