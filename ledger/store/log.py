@@ -107,29 +107,20 @@ class Log(DCBRecorder):
             except BaseException:
                 self.tree.forget()
                 raise
-            self.entries.remember(terms)
-            if terms:
-                self._note_kept(group)
-        if terms:
-            self._note_saved(appends, outcomes)
+            if group.added:
+                self._note_kept(group, terms)
+        if group.added:
             self.wake()
         return outcomes
 
-    def _note_kept(self, group: Group) -> None:
+    def _note_kept(self, group: Group, terms: dict[str, int]) -> None:
         """Note what is asked next of a log that grew."""
         size = group.size + len(group.added)
+        self.entries.remember(terms)
+        self.vault.note_saved(group.new_keys)
         self.tree.note_kept()
         self.entries.note_time(size, group.added[-1][0].record_us)
         self.last_of_kind.note(group.size, size, group.last_of_kind)
-
-    def _note_saved(
-        self, appends: Sequence[Append], outcomes: Sequence[Appended | IntegrityError]
-    ) -> None:
-        for append, outcome in zip(appends, outcomes, strict=True):
-            if isinstance(outcome, Appended) and not append.validate_only:
-                for event, is_new in zip(append.events, outcome.new, strict=True):
-                    if is_new and isinstance(event, LedgerEvent):
-                        self.vault.note_saved(event.new_keys)
 
     def close_time(self, instant_us: int) -> None:
         """See to it that nothing is recorded at or before an instant any more.
