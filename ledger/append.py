@@ -61,12 +61,12 @@ def begin(ledger: Ledger, request: AppendEventsRequest, *, findings: bool = True
     `findings`: whether what the events cause is looked for. Raises LedgerError for what can never
     make sense, and as `Pending.result`.
     """
-    is_known = was_passed_on(request) or is_plain(request)
+    is_judged = was_passed_on(request) or is_plain(request)
     now = ledger.clock()
     found = [
         fault
         for i, event in enumerate(request.events)
-        for fault in faults(event, f"events[{i}]", now, is_plain=is_known)
+        for fault in faults(event, f"events[{i}]", now, is_plain=is_judged)
     ]
     found += [
         fault

@@ -132,8 +132,11 @@ def judges_of(message: Descriptor) -> Iterator[Judge]:
             yield _part(field.name, judge, may_be_empty)
         elif not may_be_empty or judge is not _anything:
             yield _value(field.name, judge, may_be_empty)
-    for choice in choices:
-        yield _choice(choice)
+    for choice in message.oneofs:
+        if choice in choices:
+            yield _choice(choice)
+        else:  # of a field that may be absent, which is judged as such
+            _require_known(choice.full_name, _rules(choice, _OF_ONEOF))
     whole = _rules(message, _OF_MESSAGE)
     _require_known(message.full_name, whole, "cel")
     for program in whole.cel:
@@ -173,16 +176,11 @@ def _of_field(field: FieldDescriptor) -> tuple[Judge, bool]:
     _require_known(field.full_name, rules, "required", "ignore", rules.WhichOneof("type"))
     if rules.ignore not in (_JUDGED_ALWAYS, _JUDGED_UNLESS_ZERO):
         raise UnknownRuleError(f"{field.full_name}: ignore {rules.ignore}")
-    may_be_empty = not rules.required
-    if field.is_repeated:
-        judge = _of_list(field, rules.repeated)
-        empty: Any = ()
-    else:
-        judge = _of_value(field, rules)
-        empty = None if field.message_type else field.default_value
-    if not field.has_presence and rules.ignore == _JUDGED_ALWAYS:
-        may_be_empty = may_be_empty and bool(judge(empty))
-    return judge, may_be_empty
+    is_list = field.is_repeated
+    judge = _of_list(field, rules.repeated) if is_list else _of_value(field, rules)
+    if rules.required or field.has_presence or rules.ignore == _JUDGED_UNLESS_ZERO:
+        return judge, not rules.required
+    return judge, bool(judge(() if is_list else field.default_value))
 
 
 def _of_list(field: FieldDescriptor, rules: Any) -> Judge:
@@ -191,7 +189,7 @@ def _of_list(field: FieldDescriptor, rules: Any) -> Judge:
     if field.message_type and field.message_type.GetOptions().map_entry:
         raise UnknownRuleError(f"{field.full_name}: a map")
     judge, unique = _of_value(field, rules.items), rules.unique
-    least, most = rules.min_items, rules.max_items or sys.maxsize
+    least, most = rules.min_items, _bound(rules, "max_items", sys.maxsize)
 
     def judged(values: Any) -> bool:
         count = len(values)
@@ -224,13 +222,12 @@ def _of_value(field: FieldDescriptor, rules: Any) -> Judge:
 
 def _of_text(field: FieldDescriptor, rules: Any) -> Judge:
     _require_known(field.full_name, rules, "min_len", "max_len", "pattern", "id")
-    least, most = rules.min_len, rules.max_len or sys.maxsize
-    pattern = rules.pattern
-    if pattern and (pattern[:1] != "^" or pattern[-1:] != "$" or "\\" in pattern):
+    least, most = rules.min_len, _bound(rules, "max_len", sys.maxsize)
+    pattern, must_be_id = rules.pattern, rules.Extensions[id_rule]
+    if pattern and not re.fullmatch(r"\^[^\\|]*\$", pattern):
         raise UnknownRuleError(f"{field.full_name}: {pattern}")
     is_like = re.compile(pattern[1:-1]).fullmatch if pattern else None
     finds_control = CONTROL.search
-    must_be_id = rules.Extensions[id_rule]
 
     def judged(text: str) -> bool:
         return (
@@ -249,7 +246,8 @@ def _of_text(field: FieldDescriptor, rules: Any) -> Judge:
 
 def _of_bytes(field: FieldDescriptor, rules: Any) -> Judge:
     _require_known(field.full_name, rules, "len", "min_len", "max_len")
-    least, most = rules.len or rules.min_len, rules.len or rules.max_len or sys.maxsize
+    least = _bound(rules, "len", rules.min_len)
+    most = _bound(rules, "len", _bound(rules, "max_len", sys.maxsize))
     return lambda value: least <= len(value) <= most
 
 
@@ -264,19 +262,22 @@ def _of_enum(field: FieldDescriptor, rules: Any) -> Judge:
 
 def _of_number(field: FieldDescriptor, rules: Any) -> Judge:
     _require_known(field.full_name, rules, "gte", "lte")
-    least = rules.gte if rules.HasField("gte") else -sys.maxsize
-    most = rules.lte if rules.HasField("lte") else 2 * sys.maxsize
+    least, most = _bound(rules, "gte", -sys.maxsize), _bound(rules, "lte", 2 * sys.maxsize)
     return lambda value: least <= value <= most
 
 
 def _of_time(field: FieldDescriptor, rules: Any) -> Judge:
-    """Bounds are whole seconds."""
     _require_known(field.full_name, rules, "gte", "lt")
     since = rules.gte.seconds if rules.HasField("gte") else YEAR_1_S
     until = rules.lt.seconds if rules.HasField("lt") else YEAR_9999_S + 1
     if rules.gte.nanos or rules.lt.nanos:
         raise UnknownRuleError(f"{field.full_name}: a bound between seconds")
     return lambda time: since <= time.seconds < until and is_time(time)
+
+
+def _bound(rules: Any, name: str, otherwise: int) -> int:
+    """A bound, where the rules state it."""
+    return int(getattr(rules, name)) if rules.HasField(name) else otherwise
 
 
 def _rules(described: Any, extension: FieldDescriptor) -> Any:

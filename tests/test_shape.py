@@ -143,9 +143,27 @@ def test_line_ends_are_part_of_what_people_write() -> None:
     assert is_plain(Place(name="one\n\ttwo"))
 
 
+def test_a_required_choice_of_one_is_never_a_quick_yes() -> None:
+    file = text_format.Parse(
+        """name: "shape_test_choice.proto" package: "shape_test_choice" syntax: "proto3"
+        dependency: "buf/validate/validate.proto"
+        message_type { name: "M" field { name: "text" number: 1 type: TYPE_STRING
+            label: LABEL_OPTIONAL oneof_index: 0 }
+            oneof_decl { name: "one" options { [buf.validate.oneof] { required: true } } } }""",
+        FileDescriptorProto(),
+    )
+    Default().Add(file)
+    made = Default().FindMessageTypeByName("shape_test_choice.M")
+    assert not is_plain(GetMessageClass(made)())
+
+
 @pytest.mark.parametrize(
     "rule",
-    ['string: { contains: "x" }', "ignore: IGNORE_ALWAYS", 'cel: { id: "x" expression: "true" }'],
+    [
+        'string: { contains: "x" }',
+        "ignore: IGNORE_ALWAYS",
+        'cel: { id: "x" expression: "true" }',
+    ],
 )
 def test_a_rule_that_is_not_known_is_never_a_quick_yes(rule: str) -> None:
     name = f"shape_test_{abs(hash(rule))}"
