@@ -7,7 +7,7 @@ cannot be told.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from google.protobuf.message import Message
 
@@ -132,12 +132,11 @@ class Clocks:
 
     def at(self, at_us: int) -> "Clocks":
         """The clocks that are for somebody like her and have begun, as they stand at an instant."""
-        return replace(
-            self,
-            clocks=tuple(
-                one.at(at_us) for one in self.clocks if one.from_us <= at_us and self._is_meant(one)
-            ),
-        )
+        stand = [
+            one.at(at_us) for one in self.clocks if one.from_us <= at_us and self._is_meant(one)
+        ]
+        # Written out, as in `Clock`.
+        return Clocks(self.person_id, self.child, tuple(stand), self.arrived, self.declared)
 
     def _is_meant(self, one: Clock) -> bool:
         applies_to = one.limit.applies_to
@@ -167,6 +166,7 @@ def populations(view: Clocks) -> dict[str, Message]:
     return dict(found)
 
 
+@cache
 def by_state(code: str, state: ClockState.ValueType) -> str:
     """The population of persons of whom a clock stands so."""
     return f"clock:{code}:{ClockState.Name(state).removeprefix('CLOCK_STATE_').lower()}"

@@ -86,6 +86,9 @@ class Standing:
     evidence_codes: tuple[str, ...] = ()
 
 
+_NOTHING_FOUND = Standing()
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """The links of one person, in the order in which each was first asserted."""
@@ -98,11 +101,16 @@ class Family:
 
     def standing(self, relative_id: str) -> Standing:
         """What was found out about the links with a relative."""
-        return dict(self.standings).get(relative_id, Standing())
+        for one, found in self.standings:
+            if one == relative_id:
+                return found
+        return _NOTHING_FOUND
 
     def status(self, link: Link) -> LinkStatus.ValueType:
         """Whether a link stands, and what was found out about it."""
-        return self.standing(link.relative_id).status if link.stands else RETRACTED
+        if not link.stands:
+            return RETRACTED
+        return self.standing(link.relative_id).status if self.standings else ASSERTED
 
 
 def present(view: Family) -> FamilyMember:

@@ -8,7 +8,7 @@ their valid time, then (the day being all that most records know) of their kinds
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -23,6 +23,8 @@ from projections.subjects import rename
 from projections.valid_time import civil_unit, from_us, start_us, unit_end_us
 
 RETRACTED = "Retracted"
+
+_DAY_US = 24 * 3_600 * 1_000_000
 
 ZONES_US = 27 * 3_600 * 1_000_000
 """No further apart are the beginnings of one day in any two zones."""
@@ -73,12 +75,23 @@ class Fact:
     @property
     def edition(self) -> str:
         """The edition of the words that the source wrote in, as a date."""
-        return self.event.vocabulary or f"{from_us(self.record_us):%Y-%m-%d}"
+        return self.event.vocabulary or _day_of(self.record_us // _DAY_US)
 
     def collects(self, field: str) -> bool:
         """Whether the words that the source wrote in had this field of the body (R-17)."""
-        added = self.body.DESCRIPTOR.fields_by_name[field].GetOptions().Extensions[since]
-        return bool(self.edition >= added)
+        return self.edition >= _added(self.body.DESCRIPTOR, field)
+
+
+@lru_cache(maxsize=4096)
+def _day_of(days: int) -> str:
+    """The date so many days after 1970-01-01."""
+    return from_us(days * _DAY_US).date().isoformat()
+
+
+@cache
+def _added(kind: Descriptor, field: str) -> str:
+    """The edition of the words that first had a field."""
+    return str(kind.fields_by_name[field].GetOptions().Extensions[since])
 
 
 @cache

@@ -36,6 +36,9 @@ from projections.history import Fact
 from projections.identifiers import normalized
 from projections.projection import Projection
 
+_NOT_SAID = Truth.TRUTH_UNSPECIFIED
+_OPPOSITE = {Truth.TRUTH_YES: Truth.TRUTH_NO, Truth.TRUTH_NO: Truth.TRUTH_YES}
+
 Said = tuple[str, PersonRegistered]
 
 
@@ -76,14 +79,14 @@ class Identity:
 
     def is_below(self, years: int, at_us: int) -> Truth.ValueType:
         """Whether she is below an age at an instant."""
-        return self.born.is_below(years, at_us) if self.born else Truth.TRUTH_UNSPECIFIED
+        return born.is_below(years, at_us) if (born := self.born) else _NOT_SAID
 
     def speaks_for_herself(self, at_us: int) -> Truth.ValueType:
         """Whether she can say who her family is: not under five, and no need prevents it."""
         if any(_silences(need) for _, need in self.needs):
             return Truth.TRUTH_NO
         below = self.is_below(age.TENDER_YEARS, at_us)
-        return {Truth.TRUTH_YES: Truth.TRUTH_NO, Truth.TRUTH_NO: Truth.TRUTH_YES}.get(below, below)
+        return _OPPOSITE.get(below, below)
 
 
 def _silences(need: SpecialNeedRecorded) -> bool:

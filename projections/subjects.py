@@ -118,12 +118,17 @@ def people_among(names: Iterable[str]) -> list[str]:
 def principals(body: Message) -> set[str]:
     """The ids of those whom something happens to."""
     found: set[str] = set()
-    for name in _PRINCIPAL:
-        field = body.DESCRIPTOR.fields_by_name.get(name)
-        if field is not None:
-            value = getattr(body, name)
-            found |= set(value) if field.is_repeated else {value}
+    for name, is_repeated in _principal(body.DESCRIPTOR):
+        value = getattr(body, name)
+        found.update(value if is_repeated else (value,))
     return found
+
+
+@cache
+def _principal(message: Descriptor) -> tuple[tuple[str, bool], ...]:
+    """(field, whether it is repeated) of those that name them."""
+    fields = message.fields_by_name
+    return tuple((one, bool(fields[one].is_repeated)) for one in _PRINCIPAL if one in fields)
 
 
 def rename(message: Message, names: Mapping[str, str]) -> None:

@@ -6,6 +6,7 @@ one person and her relatives (`among`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 
 from ledger.v1.view_pb2 import Finding, Severity
 from projections.codes import codes_of
@@ -90,6 +91,7 @@ def present(person_id: str, noted: Noted) -> Finding:
     )
 
 
+@cache
 def severity_of(rule_code: str) -> Severity.ValueType:
     """How grave a finding of a rule is."""
     name = codes_of("finding")[rule_code].attributes["severity"]
