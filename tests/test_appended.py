@@ -20,6 +20,7 @@ from ledger.store.database import Database
 from ledger.store.entries import Stored
 from ledger.store.group import Group, _is_meant
 from ledger.store.tables import metadata, person_key
+from ledger.store.tree import Tree
 from ledger.v1.event_pb2 import Event
 from ledger.v1.identity_pb2 import PersonRegistered
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest
@@ -46,6 +47,22 @@ def test_a_large_append_takes_few_statements(open_ledger: Callable[..., Ledger])
     few, many = taken(1), taken(500)
     assert few < 40
     assert many < few + 60
+
+
+def test_the_roots_of_receipts_are_those_of_the_tiles(open_ledger: Callable[..., Ledger]) -> None:
+    """Of sizes that the log has left behind, of one opened anew, and over the edge of a tile."""
+    for _ in range(2):
+        ledger = open_ledger(name="rooted")
+        requests = [
+            AppendEventsRequest(events=[registered() for _ in range(count)])
+            for count in (1, 2, 250, 1, 3, 1, 1, 300)
+        ]
+        under_way = [begin(ledger, one, findings=False) for one in requests]
+        stamps = [one.result(30).stamp for one in under_way]
+        tree = Tree(ledger._database, ledger.log.id)
+        for stamp in stamps:
+            assert stamp.root == tree.root(stamp.size)
+        ledger.close()
 
 
 # What came last.

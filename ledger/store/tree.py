@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 
 import sqlalchemy as sa
 
@@ -13,6 +14,7 @@ from ledger.store.tables import tile
 from ledger.v1.error_pb2 import ErrorReason
 
 ROOTS_MAX = 1_000
+EDGES_MAX = 32
 
 _UPSERT = " ON CONFLICT (log, level, tile) DO UPDATE SET hashes = excluded.hashes"
 
@@ -24,7 +26,8 @@ class Tree:
         self._database = database
         self._log = log
         self._edge: tuple[int, dict[merkle.Tile, bytes]] = (0, {})
-        self._kept = self._edge
+        # By size, the edges of the last groups: their roots are asked for when others follow.
+        self._kept: dict[int, dict[merkle.Tile, bytes]] = {}
         self._roots: dict[int, bytes] = {}
 
     def grow(self, connection: sa.Connection, size: int, leaves: Sequence[bytes]) -> None:
@@ -50,18 +53,19 @@ class Tree:
 
     def note_kept(self) -> None:
         """Note that the last `grow` was kept: the root asked for next needs no reading."""
-        self._kept = self._edge
+        size, edge = self._edge
+        self._kept = dict(islice(self._kept.items(), max(0, len(self._kept) - EDGES_MAX + 1), None))
+        self._kept[size] = edge
 
     def root(self, size: int) -> bytes:
         """The root of the first `size` entries, which the log must have."""
         found = self._roots.get(size)
         if found is None:
-            kept_size, edge = self._kept
+            edge = self._kept.get(size, {})
 
             def read(tiles: Collection[merkle.Tile]) -> Mapping[merkle.Tile, bytes]:
                 # Of a log that was there already, `grow` has read no more than it adds to.
-                is_at_hand = kept_size == size and edge.keys() >= set(tiles)
-                return edge if is_at_hand else self.read(tiles)
+                return edge if edge.keys() >= set(tiles) else self.read(tiles)
 
             with _whole():
                 found = merkle.root(size, read)
