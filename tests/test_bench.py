@@ -23,7 +23,7 @@ ROWS = {
     "person, in store, by size of log": "log of 200",
     "roster, in store": None,
     "rebuild of all tables": None,
-    "rebuild, by the peer's": "eventsourcing's ProjectionRunner, one table",
+    "rebuild, beside the library's runner": "eventsourcing's ProjectionRunner, one table",
     "verify": None,
     "set-based audit": None,
 }

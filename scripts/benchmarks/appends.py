@@ -1,36 +1,28 @@
-"""What an append costs: streamed, 64 at a time, one alone; and what of it is the evidence."""
+"""What an append costs that a server is sent: streamed, 64 at a time, one after the other."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
 from functools import partial
 from queue import SimpleQueue
-from unittest.mock import patch
 
 import grpc
 
 from benchmarks import peers
-from benchmarks.at_rest import tables_at_rest
 from benchmarks.families import Families, as_request
-from benchmarks.measuring import Figure, Measured, Target
-from benchmarks.peers import Peer
-from ledger.append import append_events
-from ledger.ledger import Ledger
+from benchmarks.measuring import Figure, Measured, Target, rate_of
+from benchmarks.peers import Peer, measured
 from ledger.rpc.client import Client
-from ledger.store.tree import Tree
 from ledger.v1.custody_query_service_pb2 import ListRosterRequest, ListSeparationsRequest
-from ledger.v1.ledger_service_pb2 import AppendEventBatchesResponse, AppendEventsRequest
+from ledger.v1.ledger_service_pb2 import AppendEventBatchesResponse, Credit
 
 IN_FLIGHT = 64
 _SERVICE = "/ledger.v1.LedgerService"
 _AS_UMADB = Target("≥ 1.0 times UmaDB", 1.0, of_ratio=True)
-_EVIDENCE = Target("≤ 20 % of an append", 0.8, of_ratio=True)
 
 
 def streamed(address: str, requests: Sequence[bytes]) -> None:
     """Send batches within the credit that the ledger gives; raise unless each is kept."""
-    credit: SimpleQueue[int] = SimpleQueue()
+    credit: SimpleQueue[Credit | None] = SimpleQueue()
 
     def sent() -> Iterator[bytes]:
         batches = room = 0
@@ -81,36 +73,6 @@ def in_flight(address: str, requests: Sequence[bytes], most: int = IN_FLIGHT) ->
         raise failed[0]
 
 
-def threaded(append: Callable[[object], object], given: Sequence[object], threads: int) -> None:
-    """Append from so many threads at a time, each waiting for its answer."""
-    parts = [given[one::threads] for one in range(threads)]
-    waiting = [
-        threading.Thread(target=lambda some=some: [append(one) for one in some]) for some in parts
-    ]
-    for one in waiting:
-        one.start()
-    for one in waiting:
-        one.join()
-
-
-def _rate(events: int, work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return events / (time.perf_counter() - began)
-
-
-def _peer(one: Peer, families: Families, number: int, size: int, threads: int = 1) -> Measured:
-    prepare, append = one
-
-    def measured() -> float:
-        given = [prepare(batch) for batch in families.batches(number, size)]
-        if threads > 1:
-            return _rate(number * size, lambda: threaded(append, given, threads))
-        return _rate(number * size, lambda: [append(batch) for batch in given])
-
-    return measured
-
-
 def served(
     ledger: str, uma: str, floors: dict[str, Peer], events: int, singles: int
 ) -> Iterator[Figure]:
@@ -118,30 +80,32 @@ def served(
     families, their = Families(1), peers.umadb(uma)
 
     def sends(send: Callable[[str, Sequence[bytes]], None], number: int, size: int) -> Measured:
-        def measured() -> float:
+        def once() -> float:
             given = [as_request(batch) for batch in families.batches(number, size)]
-            return _rate(number * size, lambda: send(ledger, given))
+            return rate_of(number * size, lambda: send(ledger, given))
 
-        return measured
+        return once
 
     for size in (100, 500):
         number = max(events // size, 1)
-        uma_also = {"UmaDB, 4 callers": _peer(their, families, number, size, 4)}
+        uma_also = {"UmaDB, 4 callers": measured(their, families, number, size, 4)}
         if size == 500:  # the most that the ledger takes at a time  # noqa: PLR2004
-            uma_also["UmaDB, batches of 1000"] = _peer(their, families, max(number // 2, 1), 1_000)
-        others = {name: _peer(one, families, number, size) for name, one in floors.items()}
+            uma_also["UmaDB, batches of 1000"] = measured(
+                their, families, max(number // 2, 1), 1_000
+            )
+        others = {name: measured(one, families, number, size) for name, one in floors.items()}
         yield Figure(
             f"append, streamed, batches of {size}",
             "events/s",
             sends(streamed, number, size),
-            {"UmaDB": _peer(their, families, number, size), **uma_also, **others},
+            {"UmaDB": measured(their, families, number, size), **uma_also, **others},
             _AS_UMADB if size == 100 else None,  # noqa: PLR2004
         )
     yield Figure(
         f"append, unary, {IN_FLIGHT} in flight",
         "events/s",
         sends(in_flight, singles, 1),
-        {"UmaDB": _peer(their, families, singles, 1, IN_FLIGHT)},
+        {"UmaDB": measured(their, families, singles, 1, IN_FLIGHT)},
         _AS_UMADB,
     )
     few = singles // 8
@@ -149,7 +113,7 @@ def served(
         "append, unary, one after the other",
         "events/s",
         sends(partial(in_flight, most=1), few, 1),
-        {"UmaDB": _peer(their, families, few, 1)},
+        {"UmaDB": measured(their, families, few, 1)},
     )
 
 
@@ -160,11 +124,11 @@ def followed(ledger: str, events: int, singles: int) -> Iterator[Figure]:
 
     def both() -> float:
         given = [as_request(batch) for batch in families.batches(number, 100)]
-        return _rate(number * 100, lambda: (streamed(ledger, given), _settle(ledger)))
+        return rate_of(number * 100, lambda: (streamed(ledger, given), _settle(ledger)))
 
     def unary() -> float:
         given = [as_request(batch) for batch in families.batches(singles, 1)]
-        rate = _rate(singles, lambda: in_flight(ledger, given))
+        rate = rate_of(singles, lambda: in_flight(ledger, given))
         _settle(ledger)
         return rate
 
@@ -176,63 +140,3 @@ def _settle(address: str) -> None:
     with Client(address, patience_s=600.0) as client:
         client.custody.ListRoster(ListRosterRequest(agency="ORR", count_only=True))
         client.custody.ListSeparations(ListSeparationsRequest(count_only=True))
-
-
-def in_process(create: Callable[[], str], floors: dict[str, Peer], events: int) -> Iterator[Figure]:
-    """By the functions behind the services; and with and without the tree."""
-    families = Families(2)
-    with (
-        tables_at_rest(),
-        closing(Ledger(create())) as whole,
-        closing(Ledger(create())) as bare,
-    ):
-
-        def appends(ledger: Ledger, number: int, size: int) -> Measured:
-            def measured() -> float:
-                given = [_request(batch) for batch in families.batches(number, size)]
-                return _rate(
-                    number * size, lambda: [append_events(ledger, one, 60.0) for one in given]
-                )
-
-            return measured
-
-        def without(number: int, size: int) -> Measured:
-            measured = appends(bare, number, size)
-
-            def patched() -> float:
-                with _no_tree():
-                    return measured()
-
-            return patched
-
-        for size in (1, 10, 100):
-            number = max(events // size // (20 if size == 1 else 1), 2)
-            yield Figure(
-                f"append, in process, batches of {size}",
-                "events/s",
-                appends(whole, number, size),
-                {name: _peer(one, families, number, size) for name, one in floors.items()},
-            )
-            yield Figure(
-                f"evidence, batches of {size}",
-                "events/s",
-                appends(whole, number, size),
-                {"the same without tree": without(number, size)},
-                _EVIDENCE if size > 1 else None,
-            )
-
-
-def _request(batch: list[bytes]) -> AppendEventsRequest:
-    return AppendEventsRequest.FromString(as_request(batch))
-
-
-@contextmanager
-def _no_tree() -> Iterator[None]:
-    """No leaf, tile or root is hashed or kept: what is appended cannot be proven."""
-    nothing = bytes(32)
-    with (
-        patch.object(Tree, "grow", lambda *_args, **_named: None),
-        patch.object(Tree, "root", lambda *_args, **_named: nothing),
-        patch("ledger.merkle.leaf_hash", lambda _data: nothing),
-    ):
-        yield

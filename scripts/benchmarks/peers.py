@@ -2,17 +2,22 @@
 
 import os
 import sqlite3
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from benchmarks.families import tagged
+from benchmarks.families import Families, tagged
+from benchmarks.measuring import Measured, rate_of
 
 Prepared = Any
 Peer = tuple[Callable[[list[bytes]], Prepared], Callable[[Prepared], object]]
 """(makes of a batch what the peer is given, appends it durably)."""
+
+CALLERS_MAX = 64
 
 SCHEMA = """
     PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;  -- these and the next as the ledger has them
@@ -25,7 +30,8 @@ def umadb(address: str) -> Peer:
     """UmaDB: an event with a tag for each subject; no tree, no checks."""
     from umadb import Client, Event
 
-    client = Client(f"http://{address}")
+    # One for each caller; taken from and given back at the end that was used last.
+    clients = deque(Client(f"http://{address}") for _ in range(CALLERS_MAX))
 
     def prepare(batch: list[bytes]) -> list[Event]:
         return [
@@ -34,7 +40,12 @@ def umadb(address: str) -> Peer:
             for key, kind, tags in [tagged(data)]
         ]
 
-    return prepare, client.append
+    def append(batch: list[Event]) -> None:
+        client = clients.pop()
+        client.append(batch)
+        clients.append(client)
+
+    return prepare, append
 
 
 class _Rows:
@@ -154,3 +165,27 @@ def postgres_environment(url: str) -> dict[str, str]:
         "POSTGRES_USER": str(known.get("user", "postgres")),
         "POSTGRES_PASSWORD": str(known.get("password", "")),
     }
+
+
+def measured(one: Peer, families: Families, number: int, size: int, threads: int = 1) -> Measured:
+    """Its rate, from so many threads at a time, each waiting for its answer."""
+    prepare, append = one
+
+    def once() -> float:
+        given = [prepare(batch) for batch in families.batches(number, size)]
+        if threads > 1:
+            return rate_of(number * size, lambda: _threaded(append, given, threads))
+        return rate_of(number * size, lambda: [append(batch) for batch in given])
+
+    return once
+
+
+def _threaded(append: Callable[[object], object], given: Sequence[object], threads: int) -> None:
+    parts = [given[one::threads] for one in range(threads)]
+    waiting = [
+        threading.Thread(target=lambda some=some: [append(one) for one in some]) for some in parts
+    ]
+    for one in waiting:
+        one.start()
+    for one in waiting:
+        one.join()

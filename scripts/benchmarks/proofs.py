@@ -51,7 +51,7 @@ def rebuilt(histories: Sequence[Loaded], most: int, here: Path) -> Iterator[Figu
     with opened(some[0]) as ledger, library.running(here) as (events, run):
         ours = a_core(some[0].size, ledger.populations.rebuild_all)
         theirs = {"eventsourcing's ProjectionRunner, one table": a_core(events, run)}
-        yield Figure("rebuild, by the peer's", "events/s", ours, theirs, _AS_LIBRARY)
+        yield Figure("rebuild, beside the library's runner", "events/s", ours, theirs, _AS_LIBRARY)
 
 
 def _processor_s() -> float:
