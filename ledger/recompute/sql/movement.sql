@@ -6,7 +6,7 @@
 -- `before_…` is the one before. `referrals` counts what ends every referral before it.
 CREATE TABLE movement AS
 WITH told AS (
-    SELECT f.person_key, f.position, f.role, f.kind, f.rank, f.valid_us, f.effective_us, f.agency,
+    SELECT f.person_key, f.position, f.kind, f.rank, f.valid_us, f.effective_us, f.agency,
         f.to_agency, f.facility_key, CASE
         WHEN kind IN ('Apprehended', 'BookedIn', 'Placed', 'TransferArrived',
             'ReturnedFromProsecution', 'ReturnedToFacility') THEN 'held'
@@ -51,7 +51,8 @@ numbered AS (
     LEFT JOIN too_late l ON l.person_key = t.person_key AND l.position = t.position
     WHERE t.effect IS NOT NULL AND l.position IS NULL
     WINDOW same AS (PARTITION BY t.person_key
-        ORDER BY t.effective_us, t.rank, t.valid_us, t.position, t.role ROWS UNBOUNDED PRECEDING)
+        -- An event names nobody twice in these roles.
+        ORDER BY t.effective_us, t.rank, t.valid_us, t.position ROWS UNBOUNDED PRECEDING)
 )
 SELECT m.*, b.effect AS before_effect, b.agency AS before_agency,
     b.to_agency AS before_to_agency, b.facility_key AS before_facility_key
