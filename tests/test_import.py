@@ -4,25 +4,33 @@ What the real lists come to as a whole is in test_real_lists.
 """
 
 import csv
+import os
+import random
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
 
 import pytest
 from commands import Served, answer, environment, ledger, serving
 from conftest import on_every_store
 from lists import IN_CARE, SEPARATIONS, ask, children, day_of, end_of, in_care, needs
 
-from ledger.errors import StartupError
+from ledger.errors import MistakeError, StartupError
 from ledger.imports import profile, rows
+from ledger.imports.run import Import
 from ledger.rpc.client import Client
+from ledger.rpc.pump import Outcome
 from ledger.v1.audit_service_pb2 import GetCheckpointRequest
 from ledger.v1.custody_query_service_pb2 import ListRosterRequest
-from ledger.v1.ledger_service_pb2 import ReadEventsRequest
+from ledger.v1.ledger_service_pb2 import BatchReceipt, ReadEventsRequest
 
 FORM = ["rows", "accepted_rows", "rejected_rows", "events_appended", "size", "root"]
 BEGINNING = 500  # rows, page headers among them
@@ -382,3 +390,64 @@ def test_an_unreachable_server_is_said_and_nothing_is_half_done(tmp_path: Path) 
 
     assert done.returncode == 3
     assert done.stderr.startswith("ledger: UNREACHABLE:")
+
+
+def listed(rows_: Iterable[str]) -> str:
+    return "\n".join([HEADER, *rows_]) + "\n"
+
+
+def test_which_rows_are_alike_is_found_in_any_list(tmp_path: Path) -> None:
+    chance, file = random.Random(11), tmp_path / "list.csv"
+    some = [GOOD.replace("Casa", f"Casa {chance.randrange(150)}") for _ in range(400)]
+    file.write_text(listed(some))
+
+    notes = [row.notes for row in rows.read(file, profile.load("orr-separations"))]
+
+    first = {text: some.index(text) + 2 for text in some}
+    assert notes == [
+        [("", f"is like the row of line {first[text]} in every cell")] if first[text] < line else []
+        for line, text in enumerate(some, 2)
+    ]
+
+
+def test_of_a_long_list_what_is_under_way_is_kept_and_no_more(tmp_path: Path) -> None:
+    file, alive, most = tmp_path / "list.csv", WeakValueDictionary(), 0
+    file.write_text(listed(GOOD.replace("Casa", f"Casa {number}") for number in range(1_500)))
+
+    class Answering:
+        """Answers each batch when another was sent."""
+
+        def append_batches(self, batches: Iterator[Any]) -> Iterator[Outcome]:
+            for one in batches:
+                yield Outcome(one, BatchReceipt(stamp={"root": b"r"}), None)
+
+    def noted() -> Iterator[rows.Row]:
+        for row in rows.read(file, profile.load("orr-separations")):
+            alive[row.number] = row
+            yield row
+
+    imported = Import(Answering(), noted())
+    for _ in imported.verdicts():
+        most = max(most, len(alive))
+
+    assert (imported.rows, imported.events_appended) == (1_500, 7_500)
+    assert most < 250
+
+
+def test_a_list_that_changes_while_it_is_read_is_no_list(tmp_path: Path) -> None:
+    """Its ids come of its hash: half of another list must not be taken for it."""
+    file = tmp_path / "list.csv"
+    file.write_text(listed([GOOD] * 3))
+    found = rows.read(file, profile.load("orr-separations"))
+    file.write_text(listed([GOOD] * 4))
+    with pytest.raises(MistakeError, match="was changed while it was read"):
+        list(found)
+
+
+def test_a_list_may_come_through_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(pipe.write_text, listed([GOOD, GOOD]))
+        found = rows.read(pipe, profile.load("orr-separations"))
+    assert (len(found), [len(row.events) for row in found]) == (2, [5, 5])

@@ -7,6 +7,7 @@ row is either events or a rejection with line, column and reason.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
@@ -201,15 +202,23 @@ def _instant(row: Row, profile: Profile, column: str) -> datetime:
     text = row.cells[column].strip()
     if not text:
         raise CellError(column, "is blank")
-    for form in profile.formats:
+    instant = _parsed(text, profile.formats, profile.zone)
+    if instant is None:
+        raise CellError(column, f"is not a date like {' or '.join(profile.formats)}")
+    if profile.precision not in (Precision.PRECISION_DAY, Precision.PRECISION_MONTH):
+        _look_at_clock(row, profile, column, instant)
+    return instant
+
+
+@lru_cache(maxsize=10_000)
+def _parsed(text: str, forms: tuple[str, ...], zone: str) -> datetime | None:
+    """The instant that a text states in the first form that it has. The same days come again."""
+    for form in forms:
         try:
-            instant = datetime.strptime(text, form).replace(tzinfo=ZoneInfo(profile.zone))
+            return datetime.strptime(text, form).replace(tzinfo=ZoneInfo(zone))
         except ValueError:
             continue
-        if profile.precision not in (Precision.PRECISION_DAY, Precision.PRECISION_MONTH):
-            _look_at_clock(row, profile, column, instant)
-        return instant
-    raise CellError(column, f"is not a date like {' or '.join(profile.formats)}")
+    return None
 
 
 def _look_at_clock(row: Row, profile: Profile, column: str, instant: datetime) -> None:
