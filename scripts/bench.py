@@ -6,7 +6,8 @@
     .venv/bin/python scripts/bench.py --plot cost.svg            and a picture of cost against size
     .venv/bin/python scripts/bench.py --only person roster       some of it
     .venv/bin/python scripts/bench.py --database postgresql://…  on this one, in databases of it
-    .venv/bin/python scripts/bench.py --full                     logs of ten million: hours, 20 GB
+    .venv/bin/python scripts/bench.py --largest 1000000          logs of up to a million
+    .venv/bin/python scripts/bench.py --full                     of ten million: hours, and 20 GB
 
 A quarter of an hour on two cores. On SQLite, and on a PostgreSQL where the wheel of the tests
 brings one. On stdout a line of JSON a figure, on stderr a table: medians of the rounds; `ratio` is
@@ -33,6 +34,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -159,8 +161,12 @@ def main() -> None:
     much = asked.add_mutually_exclusive_group()
     much.add_argument("--full", action="store_true", help="logs of up to ten million entries")
     much.add_argument("--tiny", action="store_true", help="that it runs: figures mean nothing")
+    asked.add_argument("--largest", metavar="ENTRIES", type=int, help="the largest log (100000)")
     told = asked.parse_args()
     sizes = stores.FULL if told.full else stores.TINY if told.tiny else stores.Sizes()
+    if told.largest:
+        smaller = [10**power for power in range(3, 7) if 10**power < told.largest]
+        sizes = replace(sizes, logs=(*smaller, told.largest))
     began = time.monotonic()
     lines: list[Line] = []
     with ExitStack() as stack:

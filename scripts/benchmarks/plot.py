@@ -19,7 +19,7 @@ def draw(lines: Sequence[Line], path: Path) -> None:
     mpl.use("agg")
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(1, len(TITLES), figsize=(16, 5), layout="constrained")
+    figure, axes = plt.subplots(1, len(TITLES), figsize=(16, 7), layout="constrained")
     for axis, (unit, (title, label)) in zip(axes, TITLES.items(), strict=True):
         for name, points in _series(lines, unit).items():
             sizes = sorted(points)
@@ -29,7 +29,7 @@ def draw(lines: Sequence[Line], path: Path) -> None:
         axis.set_yscale("log")
         axis.grid(visible=True, which="both", alpha=0.2)
         if axis.lines:
-            axis.legend(fontsize="small")
+            axis.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.12))
     figure.savefig(path)
     plt.close(figure)
 
