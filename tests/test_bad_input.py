@@ -30,7 +30,8 @@ from structlog.testing import capture_logs
 from ledger.ledger import Ledger
 from ledger.rpc.client import Client
 from ledger.rpc.server import Server
-from ledger.store.audit import Means, verify
+from ledger.store.audit import verify
+from ledger.store.audit_range import Means
 from ledger.store.database import Database
 from ledger.v1.audit_service_pb2 import (
     ExportEventsRequest,

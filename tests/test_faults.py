@@ -31,10 +31,13 @@ from ledger.errors import LedgerError, StartupError
 from ledger.ledger import Ledger, now_us
 from ledger.rpc.server import Server
 from ledger.rpc.status import received
-from ledger.store.audit import Means, Verdict, verify
+from ledger.store import subject_index
+from ledger.store.audit import verify
+from ledger.store.audit_range import Means
 from ledger.store.database import Database, is_transient
 from ledger.store.log import Append, Log
 from ledger.store.tables import entry, entry_subject, head, term, tile
+from ledger.store.verdict import Verdict
 from ledger.v1.basis_pb2 import Basis
 from ledger.v1.custody_pb2 import BookedIn
 from ledger.v1.custody_query_service_pb2 import ListRosterRequest
@@ -446,6 +449,27 @@ def test_an_audit_finds_values_of_another_kind(column: str, kept: Kept) -> None:
     """SQLite takes any value in any column."""
     kept.run(f"UPDATE entry SET {column} = 'a text' WHERE position = 42")
     assert kept.verify().first_bad_position == 42
+
+
+def test_several_processes_find_what_one_does(kept: Kept) -> None:
+    whole = verify(kept.database, 1, Means(checkpoints=[(SIZE, kept.root)]), workers=2)
+    assert (whole.problems, whole.size, whole.root) == ([], SIZE, kept.root)
+
+    both(flip_word(17), drop_from_index(77), flip_entry("type", 290))(kept)
+    assert verify(kept.database, 1, Means(), workers=2) == kept.verify()
+
+
+def test_the_index_of_subjects_is_compared_by_a_number_that_nobody_can_foresee() -> None:
+    pairs = [(subject, position) for subject in range(1, 9) for position in range(1, 9)]
+    points = [subject_index.draw() for _ in range(3)]
+    assert len({*points}) == 3
+    for point in points:
+        whole = subject_index.product(point, pairs)
+        parts = [subject_index.product(point, some) for some in (pairs[40:], pairs[:40])]
+        assert parts[0] * parts[1] % subject_index.PRIME == whole
+        # One more, one less, one twice, two exchanged: another number.
+        others = [[*pairs, (9, 9)], pairs[1:], [*pairs, pairs[0]], [(1, 2), (2, 1), *pairs[2:]]]
+        assert whole not in {subject_index.product(point, other) for other in others}
 
 
 def test_a_ledger_that_was_tampered_with_does_not_start(kept: Kept) -> None:

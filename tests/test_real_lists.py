@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
 from itertools import product
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -39,7 +40,10 @@ from lists import (
 
 from ledger.imports import profile, rows
 from ledger.imports.run import run
+from ledger.recompute.compare import check, recompute
+from ledger.recompute.write import export
 from ledger.rpc.client import Client
+from ledger.store.source import source
 from ledger.v1.audit_service_pb2 import GetCheckpointRequest, VerifyCitationRequest
 from ledger.v1.basis_pb2 import Basis
 from ledger.v1.custody_query_service_pb2 import (
@@ -66,6 +70,7 @@ from ledger.v1.identity_pb2 import Truth
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest, ReadEventsRequest
 from ledger.v1.oversight_pb2 import ListCertified, ListReconciled, Retracted
 from ledger.v1.view_pb2 import Clock, ClockState
+from projections.valid_time import to_us
 
 pytestmark = needs(SEPARATIONS, APPREHENSIONS, COUNTS)
 
@@ -747,3 +752,22 @@ def test_what_the_list_had_no_column_for_reads_as_not_collected_never_as_no(list
         "ACCOMPANIMENT_NOT_RECORDED",
     ):
         assert counts[rule_code] == 0
+
+
+def test_sql_over_the_files_of_the_log_counts_what_the_fold_counts(
+    lists: Lists, tmp_path: Path
+) -> None:
+    """Two of the list are left out, by name; of everybody else every row is the same."""
+    with source(lists.database_url) as log:
+        export(*log, tmp_path, with_open=True)
+        found = recompute(
+            tmp_path,
+            check(tmp_path),
+            to_us(end_of("2018-06-26")),
+            lists.sizes["separations"],
+            log=log,
+        )
+    assert found.ok
+    assert (found.persons, found.not_compared) == (3108, {"disputed": 2})
+    rows = {one.name: one.rows for one in found.tables}
+    assert rows == {"custody_period": 9107, "census": 3698, "separation": 2728, "in_care": 2640}

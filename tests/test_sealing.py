@@ -40,7 +40,8 @@ from ledger.ledger import Ledger
 from ledger.merkle import leaf_hash
 from ledger.personal import put_back, take_out
 from ledger.read import get_event
-from ledger.store.audit import Means, verify
+from ledger.store.audit import verify
+from ledger.store.audit_range import Means
 from ledger.store.database import KEYS, Database
 from ledger.store.examination import examine
 from ledger.store.log import Log

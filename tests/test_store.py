@@ -39,7 +39,8 @@ from ledger.ledger import Ledger, now_us
 from ledger.prove import get_checkpoint, get_consistency_proof, get_inclusion_proof
 from ledger.read import get_event, read_events
 from ledger.store import migrations
-from ledger.store.audit import Means, verify
+from ledger.store.audit import verify
+from ledger.store.audit_range import Means
 from ledger.store.database import Database
 from ledger.store.log import Append, Appended, LedgerEvent, Log
 from ledger.store.tables import metadata

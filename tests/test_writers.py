@@ -34,7 +34,8 @@ from ledger.keys.writers import Writer, Writers, key_id, read_key, sign, signed_
 from ledger.ledger import Ledger
 from ledger.personal import take_out
 from ledger.rpc.server import Server
-from ledger.store.audit import Means, verify
+from ledger.store.audit import verify
+from ledger.store.audit_range import Means
 from ledger.store.database import Database
 from ledger.store.tables import entry, tile
 from ledger.v1.custody_pb2 import Released
