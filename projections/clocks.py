@@ -7,7 +7,7 @@ cannot be told.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 
 from google.protobuf.message import Message
 
@@ -44,7 +44,8 @@ class Stop:
     to_us: int
 
 
-@dataclass(frozen=True, slots=True)
+# Without slots, so that what follows from it is kept with it: it stays the same in many views.
+@dataclass(frozen=True)
 class Clock:
     """One clock of a person; see ledger.v1.Clock for each field."""
 
@@ -65,52 +66,66 @@ class Clock:
         """Its rule."""
         return LIMITS[self.code]
 
-    @property
+    @cached_property
     def due_us(self) -> int:
         """The last moment at which it has certainly not run out."""
         return self.from_us + self.limit.limit_us
 
-    @property
+    @cached_property
     def latest_due_us(self) -> int:
         """The first moment at which it has certainly run out."""
         return self.to_us + self.limit.limit_us
+
+    @cached_property
+    def message(self) -> ClockMessage:
+        """In the words, without the person and the citation; to be copied, not changed."""
+        message = ClockMessage(
+            clock_code=self.code,
+            edition=self.limit.edition,
+            state=self.state,
+            start_event_id=self.start_event_id,
+            owner_agency=self.owner_agency,
+            exceptional_event_ids=self.exceptional_event_ids,
+            place=self.place,
+        )
+        message.start_time.FromMicroseconds(self.from_us)
+        message.latest_start_time.FromMicroseconds(self.to_us - 1)
+        message.due_time.FromMicroseconds(self.due_us)
+        message.latest_due_time.FromMicroseconds(self.latest_due_us - 1)
+        if self.stop:
+            message.stop_event_id = self.stop.event_id
+            message.stop_time.FromMicroseconds(self.stop.from_us)
+        return message
 
     def at(self, at_us: int) -> "Clock":
         """The clock with its state at an instant. One that was stopped stands as it did then."""
         if self.stop:
             return self
-        state = self._state(at_us, at_us, RUNNING)
-        return self if state == self.state else self._with(None, state)
+        if at_us <= self.due_us:
+            return self if self.state == RUNNING else replace(self, state=RUNNING)
+        return self._missed if at_us >= self.latest_due_us else self._indeterminate
+
+    @cached_property
+    def _missed(self) -> "Clock":
+        return replace(self, state=MISSED)
+
+    @cached_property
+    def _indeterminate(self) -> "Clock":
+        return replace(self, state=INDETERMINATE)
 
     def stopped(self, stop: Stop | None) -> "Clock":
         """The clock after a stop."""
         if stop is None:
             return self
-        return self._with(stop, self._state(stop.from_us, stop.to_us - 1, MET))
-
-    def _with(self, stop: Stop | None, state: ClockState.ValueType) -> "Clock":
-        # Written out because it is done for every clock at every turn, and `replace` is slow.
-        return Clock(
-            self.code,
-            self.key,
-            self.owner_agency,
-            self.start_event_id,
-            self.from_us,
-            self.to_us,
-            stop,
-            self.place,
-            self.exceptional_event_ids,
-            state,
-        )
-
-    def _state(self, first: int, last: int, in_time: ClockState.ValueType) -> ClockState.ValueType:
-        """How it stands when it ended, or is looked at, between two instants."""
+        last = stop.to_us - 1
         if last <= self.due_us:
-            return in_time
-        return MISSED if first >= self.latest_due_us else INDETERMINATE
+            state = MET
+        else:
+            state = MISSED if stop.from_us >= self.latest_due_us else INDETERMINATE
+        return replace(self, stop=stop, state=state)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Clocks:
     """The clocks of one person, in the order in which they started."""
 
@@ -122,9 +137,14 @@ class Clocks:
     declared: tuple[tuple[str, str, int], ...] = ()
     """(clock, event id, the first moment after it) of what was declared exceptional."""
 
+    @cached_property
+    def meant(self) -> list[Clock]:
+        """The clocks that are for somebody like her."""
+        return [one for one in self.clocks if self._is_meant(one)]
+
     def turns(self) -> Iterator[int]:
         """The instants at which one of them begins or runs out."""
-        for one in self.clocks:
+        for one in self.meant:
             if one.limit.not_before_us:
                 yield one.from_us
             if one.stop is None:
@@ -132,9 +152,7 @@ class Clocks:
 
     def at(self, at_us: int) -> "Clocks":
         """The clocks that are for somebody like her and have begun, as they stand at an instant."""
-        stand = [
-            one.at(at_us) for one in self.clocks if one.from_us <= at_us and self._is_meant(one)
-        ]
+        stand = [one.at(at_us) for one in self.meant if one.from_us <= at_us]
         # Written out, as in `Clock`.
         return Clocks(self.person_id, self.child, tuple(stand), self.arrived, self.declared)
 
@@ -172,26 +190,10 @@ def by_state(code: str, state: ClockState.ValueType) -> str:
     return f"clock:{code}:{ClockState.Name(state).removeprefix('CLOCK_STATE_').lower()}"
 
 
-@lru_cache(maxsize=4096)
 def present(person_id: str, one: Clock) -> ClockMessage:
-    """A clock in the words, without the citation of its rule; to be copied, not changed."""
-    message = ClockMessage(
-        clock_code=one.code,
-        edition=one.limit.edition,
-        state=one.state,
-        person_id=person_id,
-        start_event_id=one.start_event_id,
-        owner_agency=one.owner_agency,
-        exceptional_event_ids=one.exceptional_event_ids,
-        place=one.place,
-    )
-    message.start_time.FromMicroseconds(one.from_us)
-    message.latest_start_time.FromMicroseconds(one.to_us - 1)
-    message.due_time.FromMicroseconds(one.due_us)
-    message.latest_due_time.FromMicroseconds(one.latest_due_us - 1)
-    if one.stop:
-        message.stop_event_id = one.stop.event_id
-        message.stop_time.FromMicroseconds(one.stop.from_us)
+    """A clock in the words, without the citation of its rule."""
+    message = ClockMessage(person_id=person_id)
+    message.MergeFrom(one.message)
     return message
 
 

@@ -90,7 +90,7 @@ duties = Projection(
     populations=owed,
     time=Time(
         lambda view: view.clocks.turns(),
-        lambda view, at_us: replace(view, clocks=view.clocks.at(at_us)),
+        lambda view, at_us: Duties(view.person_id, view.clocks.at(at_us), view.casework),
     ),
     parts=DUTY_PARTS,
 )

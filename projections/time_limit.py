@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import cache
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -50,7 +50,7 @@ class Pattern:
         return not self.path or (_text(body, self.path) == self.value) == self.is_equal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TimeLimit:
     """One limit."""
 
@@ -67,20 +67,18 @@ class TimeLimit:
     """The kind of event that shows that it was met, where the first words did not have it."""
     of: Code
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The field that tells two hand-overs, requests or cases of one person apart, if any."""
         return _key(self.starts[0].kind)
 
     def is_in_force(self, start_us: int) -> bool:
         """Whether it was in force on the day, UTC, of an instant."""
-        return is_in_force(self.of, from_us(start_us).date())
+        return _is_in_force(self.code, start_us // (24 * HOUR_US))
 
     def can_be_told(self, edition: str) -> bool:
         """Whether words of an edition had a place for what meets it: otherwise nobody can say."""
-        if not self.shown_by:
-            return True
-        return bool(edition >= _FACTS[self.shown_by].GetOptions().Extensions[event_since])
+        return not self.shown_by or edition >= _since(self.shown_by)
 
     def owner_of(self, start: Message) -> str:
         """The agency that has to meet it, after the event that started it."""
@@ -88,6 +86,19 @@ class TimeLimit:
             return self.owner
         names = (str(getattr(start, one, "")) for one in _OWNERS)
         return next((one for one in names if one), "")
+
+
+@lru_cache(maxsize=4096)
+def _is_in_force(code: str, day: int) -> bool:
+    """Whether a limit was in force so many days after 1970-01-01."""
+    (limit,) = (one for one in time_limits() if one.code == code)
+    return is_in_force(limit.of, from_us(day * 24 * HOUR_US).date())
+
+
+@cache
+def _since(kind: str) -> str:
+    """The edition of the words that first had a kind of event."""
+    return str(_FACTS[kind].GetOptions().Extensions[event_since])
 
 
 @cache
