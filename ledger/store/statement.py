@@ -12,7 +12,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-READERS_MAX = 40
+# Of SQLite each has a cache of its own, and its statements are short.
+READERS_MAX = 16
 WAIT_S = 30.0
 TEXTS_MAX = 64
 
