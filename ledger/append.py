@@ -1,13 +1,10 @@
 """Appending events: what is checked, what is kept, what the caller gets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
-from ledger import merkle
 from ledger.access.approval import approvals_of, speaking_faults
 from ledger.caused import causes
 from ledger.closing import closed
@@ -16,6 +13,7 @@ from ledger.entry import faults, filter_faults, kind_of
 from ledger.errors import LedgerError, Violation, refuse
 from ledger.guarding import erased_by, id_of, require_erasable, require_kept, require_theirs
 from ledger.ledger import Ledger
+from ledger.receipts import receipts
 from ledger.shape import is_plain, was_passed_on
 from ledger.store.batch import (
     ERASED,
@@ -41,7 +39,6 @@ from ledger.v1.ledger_service_pb2 import (
     AppendEventsRequest,
     AppendEventsResponse,
     Precondition,
-    Receipt,
 )
 from ledger.v1.view_pb2 import Finding
 
@@ -135,7 +132,17 @@ class Pending:
         self._future = ledger.writer.submit(append)
 
     def result(self, timeout_s: float) -> AppendEventsResponse:
-        """The receipts, once the events are kept.
+        """The receipts, once the events are kept. Raises LedgerError as `kept`."""
+        appended = self.kept(timeout_s)
+        return AppendEventsResponse(
+            receipts=receipts(self.ledger, self.request, appended),
+            stamp=self.ledger.stamp(appended.size),
+            findings=self._findings or (),
+            findings_sought=self._findings is not None,
+        )
+
+    def kept(self, timeout_s: float) -> Appended:
+        """The entries, once the events are kept.
 
         Raises LedgerError: a taken event id, a failed precondition, or that there was no answer
         within `timeout_s`, when the events may still be kept.
@@ -156,12 +163,7 @@ class Pending:
                 continue
             if not request.validate_only:
                 ledger.log.vault.destroy(erased_by(request.events))
-            return AppendEventsResponse(
-                receipts=list(_receipts(ledger, request, appended)),
-                stamp=ledger.stamp(appended.size),
-                findings=self._findings or (),
-                findings_sought=self._findings is not None,
-            )
+            return appended
         raise LedgerError(
             ErrorReason.ERROR_REASON_APPENDS_EXHAUSTED, "others append about the same persons"
         )
@@ -264,27 +266,3 @@ def _result(
     if isinstance(error, LedgerError):
         raise LedgerError(error.reason, str(error))
     return future.result()
-
-
-def _receipts(
-    ledger: Ledger, request: AppendEventsRequest, appended: Appended
-) -> Iterator[Receipt]:
-    time, time_us = Timestamp(), 0
-    for event, stored, new in zip(request.events, appended.entries, appended.new, strict=True):
-        receipt = Receipt(
-            event_id=event.event_id,
-            already_recorded=not new,
-            leaf_hash=merkle.leaf_hash(stored.data),
-        )
-        # In a dry run what is new is not there, the second time in one append neither.
-        if stored.position <= appended.size:
-            if time_us != stored.record_us:
-                time_us = stored.record_us
-                time.FromMicroseconds(time_us)
-            receipt.position = stored.position
-            receipt.record_time.CopyFrom(time)
-            if request.prove:
-                receipt.inclusion_path.extend(
-                    ledger.log.tree.inclusion_path(stored.position - 1, appended.size)
-                )
-        yield receipt

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from ledger.append import Pending, reads_the_log
 from ledger.errors import LedgerError
+from ledger.receipts import batch_receipt
 from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.ledger_service_pb2 import (
     AppendEventsRequest,
-    AppendEventsResponse,
     BatchReceipt,
     Credit,
 )
@@ -45,7 +45,8 @@ class Batch:
         if isinstance(self.begun, Exception):
             return self.begun
         try:
-            return compact(self.begun.result(WRITE_S))
+            kept = self.begun.kept(WRITE_S)
+            return batch_receipt(self.begun.ledger, self.begun.request, kept)
         except LedgerError as refusal:
             return light(refusal)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this batch's outcome
@@ -167,17 +168,3 @@ def light(refusal: LedgerError) -> LedgerError:
 def opening() -> Credit:
     """What a sender is granted at first."""
     return Credit(batches=BATCHES_MAX, bytes=BYTES_MAX)
-
-
-def compact(kept: AppendEventsResponse) -> BatchReceipt:
-    """The receipt of a batch: of its new events, which stand together, and of each other one."""
-    receipt = BatchReceipt(stamp=kept.stamp, findings_sought=kept.findings_sought)
-    for one in kept.receipts:
-        if one.already_recorded:
-            receipt.already_recorded.append(one)
-            continue
-        if not receipt.first_position:
-            receipt.first_position = one.position
-            receipt.record_time.CopyFrom(one.record_time)
-        receipt.leaf_hashes.append(one.leaf_hash)
-    return receipt
