@@ -3,6 +3,7 @@
 What they look at is complete before they begin, so it is the same in every snapshot.
 """
 
+import gc
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -69,6 +70,8 @@ _mine: list[tuple[Database, int, Means]] = []
 
 
 def _begin(place: _Place) -> None:
+    # Nothing here refers to itself, and looking for what does costs a tenth of the time.
+    gc.disable()
     database = Database(place.url, must_exist=True)
     vault = place.keyring and Vault(database, place.log, Keyring(place.keyring))
     _mine.append((database, place.log, replace(place.means, vault=vault or None)))
