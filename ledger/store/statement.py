@@ -121,19 +121,13 @@ class Readers:
         if not self._room.acquire(timeout=WAIT_S):
             raise sa.exc.TimeoutError("every connection is in use")
         try:
-            connection = self._take()
-            try:
-                rows = statement.on(connection, *values)
-            except sa.exc.DBAPIError as error:
-                _let_go(connection)
-                if not error.connection_invalidated:
-                    raise
-                # The others were opened to the same server.
-                self.close()
-                connection = self._open()
-                rows = statement.on(connection, *values)
-            self._idle.append(connection)
-            return rows
+            return self._rows(statement, values)
+        except sa.exc.DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            # The others were opened to the same server.
+            self.close()
+            return self._rows(statement, values)
         finally:
             self._room.release()
 
@@ -141,6 +135,16 @@ class Readers:
         """Close the connections that nobody is using."""
         while self._idle:
             _let_go(self._idle.pop())
+
+    def _rows(self, statement: Statement, values: Sequence[Any]) -> Rows:
+        connection = self._take()
+        try:
+            rows = statement.on(connection, *values)
+        except BaseException:
+            _let_go(connection)
+            raise
+        self._idle.append(connection)
+        return rows
 
     def _take(self) -> sa.Connection:
         try:
