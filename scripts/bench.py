@@ -56,7 +56,7 @@ from benchmarks import (  # noqa: E402
     serving,
     stores,
 )
-from benchmarks.measuring import Figure, Line  # noqa: E402
+from benchmarks.measuring import WHOLE, Figure, Line  # noqa: E402
 from benchmarks.plot import draw  # noqa: E402
 from benchmarks.stores import Store  # noqa: E402
 
@@ -220,7 +220,7 @@ def _table(lines: list[Line]) -> Table:
 def _cells(line: Line) -> Iterator[str]:
     size = f", {line.size:,}" if line.size else ""
     yield f"  {line.figure}{size}"
-    yield f"{line.value:,.4g}" if line.value < 1_000 else f"{line.value:,.0f}"  # noqa: PLR2004
+    yield f"{line.value:,.4g}" if line.value < WHOLE else f"{line.value:,.0f}"
     yield line.unit
     yield f"{line.least:,.0f} … {line.most:,.0f}" if line.least and line.rounds > 1 else ""
     yield f"{line.peer_value:,.0f}" if line.peer_value else ""

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def guarded(here: Path) -> Iterator[Figure]:
             Role.ROLE_INVESTIGATOR,
             purpose_code="OVERSIGHT",
         )
-        alone = lambda: get_person(plain, person)  # noqa: E731  # the same four times
+        alone = partial(get_person, plain, person)
         yield _figure("sight, a person", lambda: get_person(plain.seen_by(caller), person), alone)
         yield _figure("access entry, a person", lambda: note(plain, METHOD, person, alone()), alone)
         answer = alone()

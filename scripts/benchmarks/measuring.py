@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from operator import ge, le, truediv
 from statistics import median
 
+WHOLE = 1_000
+"""From here on figures are told without a fraction."""
 ENOUGH_S = 12.0
 """No other round is begun of a figure that took so long."""
 
@@ -60,7 +62,7 @@ class Line:
 
 
 def _short(number: float) -> float:
-    return round(number) if abs(number) >= 1_000 else float(f"{number:.4g}")  # noqa: PLR2004
+    return float(f"{number:.4g}") if abs(number) < WHOLE else round(number)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ _THOUSANDS = (
     *(51, 52, 51, 48, 67, 93, 99, 133, 95, 72, 51, 41),
 )
 _SPREAD = 0.35  # of the logarithm of a day's arrivals
-_WEEKEND = 0.7
+_WEEKEND = 0.7  # of the arrivals of other days, as a share of a mean day
+_SATURDAY = 5
 
 ZERO_TOLERANCE = date(2018, 5, 5), date(2018, 6, 20)
 
@@ -69,7 +70,7 @@ def arrivals(seed: int) -> Iterator[tuple[date, float]]:
         month = (day.year - FIRST_DAY.year) * 12 + day.month - FIRST_DAY.month
         thousands = _THOUSANDS[min(month, len(_THOUSANDS) - 1)]
         noise = exp(random.gauss(0, _SPREAD) - _SPREAD**2 / 2)
-        weekend = _WEEKEND if day.weekday() >= 5 else (7 - 2 * _WEEKEND) / 5  # noqa: PLR2004
+        weekend = _WEEKEND if day.weekday() >= _SATURDAY else (7 - 2 * _WEEKEND) / 5
         yield day, thousands / whole / 30.4 * noise * weekend
 
 

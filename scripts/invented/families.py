@@ -40,7 +40,10 @@ _TOGETHER = (
 _SEPARATED, _SEPARATED_THEN = 0.02, 0.25  # of families; while zero tolerance was in force
 _REUNIFIED, _DISCHARGED = 0.71, 0.23  # of the children of the list; the others are still in care
 _LATE, _TWICE, _WRONG = 0.02, 0.01, 0.015  # of events
-_WITH_BIRTH, _WITH_NUMBER = 0.4, 0.6  # of persons
+_MALE, _WITH_BIRTH, _WITH_NUMBER = 0.64, 0.4, 0.6  # of persons
+_SCREENED = 0.5  # of families
+_SENT_BACK, _MOVED_AS_ADULT = 0.2, 0.3  # of adults; of those who were handed over
+_REMOVED, _PAROLED = 0.55, 0.4  # of these too; the others are still held
 _MOVED, _SPOKE = 0.15, 0.6  # of children in care; of those who were separated
 
 ZONES, WEIGHTS = zip(*SECTORS.values(), strict=True)
@@ -95,7 +98,7 @@ class Family:
             if born:
                 month, day = random.randrange(1, 13), random.randrange(1, 29)
                 self._values[b"birth"] = of_birth(day_of(met // DAY_S).year - age - 1, month, day)
-            sex = 1 + (random.random() < 0.64)  # noqa: PLR2004
+            sex = 1 + (random.random() < _MALE)
             self._told(met + 3_600, facts.registered(zone, who, age, sex, country, born=born))
             if random.random() < _WITH_NUMBER:
                 self._number()
@@ -107,7 +110,7 @@ class Family:
             for child in range(self.adults, self.people):
                 for adult in range(self.adults):
                     self._told(met + 2_400, facts.related(zone, child, adult))
-        if random.random() < 0.5:  # noqa: PLR2004
+        if random.random() < _SCREENED:
             self._told(met + 9_000, facts.cared_for(zone, 0, "MEDICAL_SCREENING"))
 
     def _age(self, who: int) -> int:
@@ -158,21 +161,21 @@ class Family:
         """ICE takes an adult over, and removes or releases her."""
         random, zone = self._random, self.zone
         self._values[b"center"] = CENTERS.draw(random)
-        if random.random() < 0.2:  # noqa: PLR2004
+        if random.random() < _SENT_BACK:
             self._told(leave_s, facts.released(zone, adult, "CBP", "VOLUNTARY_RETURN"))
             return
         self._transfer(adult, adult + 1, leave_s, "ICE", "IGSA")
         stay = drawn_s(random, DETAINED)
-        if random.random() < 0.3:  # noqa: PLR2004
+        if random.random() < _MOVED_AS_ADULT:
             moved = leave_s + DAY_S // 2 + stay // 2
             self._told(moved, facts.booked_out(zone, adult, "ICE", "center", "IGSA"))
             self._values[b"center"] = CENTERS.draw(random)
             self._told(moved + 7_200, facts.booked_in(zone, adult, "ICE", "center", "IGSA"))
         end = leave_s + DAY_S + stay
         share = random.random()
-        if share < 0.55:  # noqa: PLR2004
+        if share < _REMOVED:
             self._told(end, facts.removed(zone, adult))
-        elif share < 0.95:  # noqa: PLR2004
+        elif share < _REMOVED + _PAROLED:
             self._told(end, facts.released(zone, adult, "ICE", "PAROLED"))
 
     def _transfer(self, first: int, last: int, leave_s: int, to: str, kind: str) -> None:

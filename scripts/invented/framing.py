@@ -10,7 +10,7 @@ _EVENTS = b"\x0a"
 def varint(number: int) -> bytes:
     """A length as protobuf writes it (Base 128 varint)."""
     found = bytearray()
-    while number > 127:  # noqa: PLR2004
+    while number >> 7:
         found.append(number & 127 | 128)
         number >>= 7
     found.append(number)
