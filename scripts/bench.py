@@ -128,6 +128,7 @@ def memories(store: Store) -> Measures:
         yield from memory.of_server(store.create(), store.log(), store.sizes.memory, store.name)
         yield from memory.of_importer(store.here, store.sizes.memory)
         yield from memory.of_rebuild(store.histories, store.sizes.rebuilt)
+        yield memory.of_bench()
 
 
 def guarding(store: Store) -> Measures:

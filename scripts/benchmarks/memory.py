@@ -2,6 +2,7 @@
 
 import csv
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -59,6 +60,12 @@ def of_rebuild(histories: Sequence[Loaded], most: int) -> Iterator[Line]:
         if one.size <= most:
             peak = _peak_mib("projection", "rebuild", "--database", one.url)
             yield _line("memory of a rebuild", peak, one.size, "sqlite")
+
+
+def of_bench() -> Line:
+    """What measures, with the ledgers that it opened in process."""
+    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return Line("memory of what measures", peak_kib / 1024, "MiB", "sqlite")
 
 
 def _line(figure: str, peak_mib: float, size: int, store: str) -> Line:
