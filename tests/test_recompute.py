@@ -9,13 +9,16 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
+import psycopg
 import pytest
 from commands import ledger_here
-from conftest import raw
+from conftest import STORES, raw
 from events import MINUTE, day, event, id_of, place
 from histories import History, histories, plain_histories
 from hypothesis import given
@@ -125,6 +128,28 @@ def test_the_texts_say_of_any_history_what_the_fold_says(history: History, data:
 
     left_out = found.pop("not_compared")
     assert found == folded(history, as_of_us, size, left_out)
+
+
+@pytest.mark.parametrize("database_url", STORES[1:], indirect=True)
+def test_the_texts_run_unchanged_on_postgresql(database_url: str) -> None:
+    events = [one for some in told_history() for one in some]
+    asked = (events, to_us(day(20)), len(events))
+    url = database_url.replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True) as other, closing(duckdb.connect()) as one:
+        other.cursor_factory = psycopg.RawCursor
+        numbered = SimpleNamespace(
+            execute=lambda sql, values=(): other.execute(marked(sql), values)
+        )
+        assert computed(numbered, *asked) == computed(one, *asked)
+
+
+def marked(sql: str) -> str:
+    """A statement with the marks for values that PostgreSQL has."""
+    for number in count(1):
+        if "?" not in sql:
+            return sql
+        sql = sql.replace("?", f"${number}", 1)
+    raise AssertionError
 
 
 def test_who_is_not_compared_is_named() -> None:
