@@ -58,7 +58,8 @@ settled AS (
     SELECT person_key, position, max(valid_us) AS settled_us FROM pair
     GROUP BY person_key, position
 )
-SELECT t.*, CASE WHEN s.settled_us > t.valid_us THEN s.settled_us ELSE t.valid_us END
-    AS effective_us
+SELECT t.person_key, t.role, t.position, t.kind, t.rank, t.valid_us, t.valid_until_us, t.precision,
+    t.zone, t.civil, t.agency, t.to_agency, t.facility_key, t.has_facility,
+    CASE WHEN s.settled_us > t.valid_us THEN s.settled_us ELSE t.valid_us END AS effective_us
 FROM told t
 LEFT JOIN settled s ON s.person_key = t.person_key AND s.position = t.position;

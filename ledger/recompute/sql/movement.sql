@@ -4,6 +4,7 @@
 -- facility but still in custody, 'away' at a hospital or court, 'refused' by the receiver,
 -- 'referred' to ORR. The first three begin a state whatever held before: `state` counts them, and
 -- `before_…` is the one before. `referrals` counts what ends every referral before it.
+-- is_disputable: only who holds her may say it of her, or who is to take her.
 CREATE TABLE movement AS
 WITH told AS (
     SELECT f.person_key, f.position, f.kind, f.rank, f.valid_us, f.effective_us, f.agency,
@@ -17,7 +18,9 @@ WITH told AS (
         WHEN kind IN ('Hospitalized', 'TakenToCourt') THEN 'away'
         WHEN kind = 'TransferRefused' THEN 'refused'
         WHEN kind = 'ReferredToOrr' THEN 'referred'
-        END AS effect
+        END AS effect,
+        CASE WHEN kind IN ('Apprehended', 'TransferDeparted', 'ReturnedToFacility', 'Released',
+            'Absconded', 'Died', 'Removed') THEN 1 ELSE 0 END AS is_disputable
     FROM fact f
     -- In another role somebody is only named: a sponsor, a relative in a hand-over, a parent. Where
     -- a family is free, the adult's custody ends by a release of her own.
@@ -39,7 +42,7 @@ too_late AS (
     WHERE d.kind = 'TransferDeparted'
 ),
 numbered AS (
-    SELECT t.person_key, t.kind, t.effective_us, t.agency, t.to_agency, t.effect,
+    SELECT t.person_key, t.effective_us, t.agency, t.to_agency, t.effect, t.is_disputable,
         CASE WHEN t.effect IN ('held', 'out') THEN t.facility_key ELSE '' END AS facility_key,
         CASE WHEN t.effect IN ('held', 'sent', 'ended') THEN 1 ELSE 0 END AS begins,
         row_number() OVER same AS n,

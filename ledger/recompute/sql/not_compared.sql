@@ -8,8 +8,7 @@
 CREATE TABLE not_compared AS
 WITH disputed AS (
     SELECT * FROM movement
-    WHERE (kind IN ('Apprehended', 'TransferDeparted', 'ReturnedToFacility', 'Released',
-            'Absconded', 'Died', 'Removed')
+    WHERE (is_disputable = 1
             AND before_effect IN ('held', 'sent') AND before_agency <> agency
             AND NOT (before_effect = 'sent' AND before_to_agency = agency))
         OR (effect = 'away' AND NOT (coalesce(before_effect, '') IN ('held', 'sent')
