@@ -22,9 +22,6 @@ from ledger.cli.options import (
 )
 
 FAILED = 1
-# How soon a thread that computes, such as the one that follows the log, gives way to one that has
-# a call to answer. At Python's 5 ms, each look at the network or the disk waited as long.
-SWITCH_S = 0.000_5
 
 ListenOption = Annotated[
     str,
@@ -131,7 +128,6 @@ def run(
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: ended.set())
     _leave_no_dumps()
-    sys.setswitchinterval(SWITCH_S)
     known = Identities(identities) if identities else None
     ledger = Ledger(database, on_failure=fail, keys=keys, access_url=access_url, workers=workers)
     server = Server(ledger, listen, known)
