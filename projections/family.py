@@ -101,10 +101,7 @@ class Family:
 
     def standing(self, relative_id: str) -> Standing:
         """What was found out about the links with a relative."""
-        for one, found in self.standings:
-            if one == relative_id:
-                return found
-        return _NOTHING_FOUND
+        return next((one for of, one in self.standings if of == relative_id), _NOTHING_FOUND)
 
     def status(self, link: Link) -> LinkStatus.ValueType:
         """Whether a link stands, and what was found out about it."""
