@@ -266,7 +266,13 @@ def test_tables_that_do_not_say_what_the_log_says_are_found_and_mended(tmp_path:
 
     assert answer("audit", "verify", "--database", url)["ok"]
     assert answer("projection", "rebuild", "custody", "--database", url)["equal"]
+    every = answer("projection", "rebuild", "--workers", "1", "--database", url)["projections"]
+    assert all(one["equal"] for one in every)
     listed = answer("projection", "list", "--database", url)["projections"]
+    assert {one["projection"] for one in every} == {
+        one["name"] for one in listed if one["has_tables"]
+    }
+    assert {one["behind_seconds"] for one in listed} == {None, 0}
     behind = {one["name"]: one["behind"] for one in listed if one["has_tables"]}
     assert behind.keys() >= {"custody", "separation"}
     assert set(behind.values()) == {0}

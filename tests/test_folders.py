@@ -12,6 +12,8 @@ from events import event, id_of, place
 
 from ledger.append import append_events
 from ledger.store import making
+from ledger.store.folders import Folders
+from ledger.store.folding import Task
 from ledger.store.generations import State
 from ledger.v1.custody_pb2 import Placed
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest
@@ -19,6 +21,7 @@ from ledger.v1.separation_pb2 import Separated
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 60.0
+TEXT = b"what a source says"
 PARENT = """
 import sys, time
 from ledger.keys.keyring import Keyring
@@ -46,7 +49,7 @@ def append(ledger, prefix: str) -> None:
                     child_id=id_of(f"{prefix}-{i}"),
                     adult_ids=[id_of(f"{prefix}-{i}-mother")],
                     reason_codes=["OTHER"],
-                    reason_text="what a source says",
+                    reason_text=TEXT.decode(),
                     agency="CBP",
                 ),
                 Placed(child_id=id_of(f"{prefix}-{i}"), agency="ORR", facility=place("Casa")),
@@ -87,6 +90,31 @@ def test_tables_follow_though_a_process_that_folds_is_killed(open_ledger, monkey
     assert again.populations.rebuild("separation").differing == []
     live = again.populations.generations.find("separation", State.LIVE)
     assert again.populations.periods.digests(live, live.position) == digests
+
+
+def test_a_process_that_folds_remembers_no_key_beyond_an_erasure(open_ledger) -> None:
+    ledger = open_ledger(name="erased")
+    append(ledger, "one")
+    caught_up(ledger)
+    child = id_of("one-0")
+    keyring = ledger.log.vault.keyring
+    folders = Folders(ledger._database, "erased", keyring, 1)
+    task = Task(((1, "separation"),), "person", [child], 0, ledger.log.entries.size())
+
+    def states() -> list[bytes]:
+        (folded,) = folders.fold([task])
+        kept = [(row.subject, row.state) for row in folded.changes[1].added]
+        assert not any(TEXT in state for _, state in kept)
+        return ledger.log.vault.open_states(kept)
+
+    try:
+        assert any(TEXT in one for one in states())
+        ledger.log.vault.destroy([child])
+        after = states()
+    finally:
+        folders.close()
+    assert after
+    assert not any(TEXT in one for one in after)
 
 
 def test_no_process_outlives_the_one_that_began_it(tmp_path: Path) -> None:
