@@ -52,11 +52,10 @@ def append_events(
     return begin(ledger, request).result(timeout_s)
 
 
-def begin(ledger: Ledger, request: AppendEventsRequest, *, findings: bool = True) -> "Pending":
+def begin(ledger: Ledger, request: AppendEventsRequest) -> "Pending":
     """Check the events and hand them to the writer. Whoever begins several waits in their order.
 
-    `findings`: whether what the events cause is looked for. Raises LedgerError for what can never
-    make sense, and as `Pending.result`.
+    Raises LedgerError for what can never make sense, and as `Pending.result`.
     """
     is_judged = was_passed_on(request) or is_plain(request)
     now = ledger.clock()
@@ -77,7 +76,7 @@ def begin(ledger: Ledger, request: AppendEventsRequest, *, findings: bool = True
     approvals = approvals_of(caller, request, now)
     require_theirs(ledger, request.events, approvals)
     about = subjects_about(ledger, request.events)
-    pending = Pending(ledger, request, about, approvals, looks_for_findings=findings)
+    pending = Pending(ledger, request, about, approvals)
     pending.submit()
     return pending
 
@@ -103,7 +102,6 @@ class Pending:
     about: Sequence[Sequence[str]]
     """By event, the subjects that it is about."""
     approvals: Sequence[Sequence[Approval]]
-    looks_for_findings: bool
 
     def __post_init__(self) -> None:
         self._conditions = [condition_of(one) for one in self.request.preconditions]
@@ -125,7 +123,7 @@ class Pending:
         if sealed := [one for one in taken if one.sealed]:
             require_kept(ledger, sealed, size)
             guards.append(none_since(ERASED, size))
-        if self.looks_for_findings:
+        if not request.without_findings:
             self._findings = _sought(ledger, request, size)
             _require_none(ledger, request, self._findings)
         append = Append(taken, [*self._conditions, *guards], request.validate_only)

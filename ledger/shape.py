@@ -45,6 +45,7 @@ _SAID: dict[str, Judge] = {
         bool(m.adult_ids) != bool(m.adult_unknown_reason)
     ),
     "this.strict == 0 || this.events.size() <= 50": lambda m: not m.strict,
+    "this.strict == 0 || !this.without_findings": lambda m: not m.strict,
     "this.agency != '' || this.facility != ''": lambda m: m.agency or m.facility,
 }
 

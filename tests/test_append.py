@@ -112,7 +112,9 @@ def test_appends_begun_one_after_the_other_are_kept_as_in_turn(
     batches = [[event(named)], [event(named), registered()], [booked(person_id)]]
     batches.append([batches[0][0]])
 
-    under_way = [begin(ledger, AppendEventsRequest(events=one), findings=False) for one in batches]
+    under_way = [
+        begin(ledger, AppendEventsRequest(events=one, without_findings=True)) for one in batches
+    ]
     answers = [one.result(30) for one in under_way]
 
     positions = [one.position for answer in answers[:3] for one in answer.receipts]

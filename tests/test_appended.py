@@ -38,9 +38,11 @@ def test_a_large_append_takes_few_statements(open_ledger: Callable[..., Ledger])
     ledger = open_ledger()
 
     def taken(number: int) -> int:
-        request = AppendEventsRequest(events=[registered() for _ in range(number)])
+        request = AppendEventsRequest(
+            events=[registered() for _ in range(number)], without_findings=True
+        )
         with recorded() as statements:
-            begin(ledger, request, findings=False).result(30)
+            begin(ledger, request).result(30)
         return sum("period" not in one for one in statements)
 
     taken(1)
@@ -54,10 +56,10 @@ def test_the_roots_of_receipts_are_those_of_the_tiles(open_ledger: Callable[...,
     for _ in range(2):
         ledger = open_ledger(name="rooted")
         requests = [
-            AppendEventsRequest(events=[registered() for _ in range(count)])
+            AppendEventsRequest(events=[registered() for _ in range(count)], without_findings=True)
             for count in (1, 2, 250, 1, 3, 1, 1, 300)
         ]
-        under_way = [begin(ledger, one, findings=False) for one in requests]
+        under_way = [begin(ledger, one) for one in requests]
         stamps = [one.result(30).stamp for one in under_way]
         tree = Tree(ledger._database, ledger.log.id)
         for stamp in stamps:

@@ -650,6 +650,10 @@ NOT_OF_THE_SHAPE: Cases = {
         ),
         "",
     ),
+    "events that are not to cause a finding that nobody looks for": (
+        sent(somebody(), strict=Severity.SEVERITY_ERROR, without_findings=True),
+        "",
+    ),
     "a gravity that there is not": (sent(somebody(), strict=99), "strict"),
     "an edition of the words that is no day": (
         sent(somebody(vocabulary="2018-6-1")),

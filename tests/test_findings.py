@@ -1091,6 +1091,14 @@ def test_findings_are_not_looked_for_in_more_than_fifty_events(ledger: Ledger) -
     assert len(queue(ledger, "SEPARATION_WITHOUT_REASON", CHILD)) == 1
 
 
+def test_who_does_not_want_to_wait_for_findings_finds_them_in_the_queue(ledger: Ledger) -> None:
+    grave = parted(reason_codes=["NOT_RECORDED"])
+    answer = append(ledger, grave, without_findings=True)
+    assert not answer.findings_sought
+    assert list(answer.findings) == []
+    assert len(queue(ledger, "SEPARATION_WITHOUT_REASON", CHILD)) == 1
+
+
 def test_a_number_moved_to_whose_it_is_is_no_conflict(ledger: Ledger) -> None:
     """A correction is a retraction and the right event in one append."""
     wrong = numbered(OTHER, "A12345678")

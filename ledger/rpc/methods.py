@@ -55,9 +55,7 @@ METHODS: Mapping[str, Mapping[str, Method]] = {
             ledger, request, _left_s(context)
         ),
         # Of one batch; what becomes of it is waited for while others are begun.
-        "AppendEventBatches": lambda ledger, request, _context: begin(
-            ledger, request, findings=False
-        ),
+        "AppendEventBatches": _plain(begin),
         "GetEvent": _plain(get_event),
         "ReadEvents": _plain(read_events),
         "WatchEvents": lambda ledger, request, context: watch_events(

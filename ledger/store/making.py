@@ -1,5 +1,6 @@
 """Making tables: subject by subject from the log as it was, then entry by entry to where it is."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,8 @@ from ledger.store.log import Log
 from ledger.store.periods import Periods
 from projections.projection import Projection
 
-CATCH_UP_MAX = 2_000
+CATCH_UP_MIN, CATCH_UP_MAX = 250, 2_000
+STEP_S = 1.5
 BUILD_SUBJECTS_MAX = 1_000
 
 SHARED_MIN = 100
@@ -40,6 +42,7 @@ class Making:
         self._projections = projections
         self._folder = Folder(database, log, projections)
         self._fold = fold
+        self._step = CATCH_UP_MAX
 
     def build_some(self, numbers: Iterable[int]) -> bool:
         """Give tables some more of the subjects that they do not have; False: they have all.
@@ -86,8 +89,14 @@ class Making:
         # Those that have come as far as one another are taken further together.
         position = min(one.position for one in behind)
         together = [one for one in behind if one.position == position]
-        up_to = min(size, position + CATCH_UP_MAX)
+        up_to = min(size, position + min(self._step, CATCH_UP_MAX))
+        began = time.monotonic()
         self._advance(together, position, up_to)
+        # Who asks for the latest waits for a step: it is made shorter where it takes long.
+        if time.monotonic() - began > STEP_S:
+            self._step = max(self._step // 2, CATCH_UP_MIN)
+        else:
+            self._step = min(self._step * 2, CATCH_UP_MAX)
         return up_to if len(together) == len(behind) else position
 
     def _advance(self, of: Sequence[Generation], after: int, up_to: int) -> None:

@@ -33,7 +33,7 @@ from ledger.v1 import rules_pb2 as ledger_dot_v1_dot_rules__pb2
 from ledger.v1 import view_pb2 as ledger_dot_v1_dot_view__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eledger/v1/ledger_service.proto\x12\tledger.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x16google/type/date.proto\x1a\x15ledger/v1/basis.proto\x1a\x15ledger/v1/event.proto\x1a\x17ledger/v1/options.proto\x1a\x15ledger/v1/rules.proto\x1a\x14ledger/v1/view.proto\"\xb7\x01\n\x0b\x45ventFilter\x12\x34\n\x05items\x18\x01 \x03(\x0b\x32\x1b.ledger.v1.EventFilter.ItemB\x08\xbaH\x05\x92\x01\x02\x10\x32\x1ar\n\x04Item\x12-\n\x05types\x18\x01 \x03(\tB\x1e\xbaH\x1b\x92\x01\x18\x10\x32\"\x14r\x12\x32\x10^[A-Za-z]{1,64}$\x12;\n\x08subjects\x18\x02 \x03(\tB)\xbaH&\x92\x01#\x10\x14\"\x1fr\x1d\x32\x1b^[a-z]{1,16}:[0-9a-f-]{36}$\"o\n\x0cPrecondition\x12\x37\n\x0fno_events_match\x18\x01 \x01(\x0b\x32\x16.ledger.v1.EventFilterB\x06\xbaH\x03\xc8\x01\x01\x12&\n\x0e\x61\x66ter_position\x18\x02 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0f\"\xcb\x03\n\x13\x41ppendEventsRequest\x12-\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x10.ledger.v1.EventB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\x12\x38\n\rpreconditions\x18\x02 \x03(\x0b\x32\x17.ledger.v1.PreconditionB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\r\n\x05prove\x18\x04 \x01(\x08\x12-\n\x06strict\x18\x05 \x01(\x0e\x32\x13.ledger.v1.SeverityB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x35\n\nsignatures\x18\x06 \x03(\x0b\x32\x16.ledger.v1.SignedEventB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12#\n\tapprovals\x18\x07 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\xf4\x03\"\x05r\x03\x18\x80 :\x99\x01\xbaH\x95\x01\x1a\x92\x01\n\rappend.strict\x12Sfindings are looked for in up to 50 events at a time: send fewer, or without strict\x1a,this.strict == 0 || this.events.size() <= 50\"u\n\x0bSignedEvent\x12\x35\n\tsignature\x18\x01 \x01(\x0b\x32\x1a.ledger.v1.WriterSignatureB\x06\xbaH\x03\xc8\x01\x01\x12/\n\x08openings\x18\x02 \x03(\x0b\x32\x12.ledger.v1.OpeningB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\"\xa3\x01\n\x07Receipt\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x04\x12/\n\x0brecord_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x61lready_recorded\x18\x04 \x01(\x08\x12\x11\n\tleaf_hash\x18\x05 \x01(\x0c\x12\x16\n\x0einclusion_path\x18\x06 \x03(\x0c\"\x9c\x01\n\x14\x41ppendEventsResponse\x12$\n\x08receipts\x18\x01 \x03(\x0b\x32\x12.ledger.v1.Receipt\x12\x1f\n\x05stamp\x18\x02 \x01(\x0b\x32\x10.ledger.v1.Stamp\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.ledger.v1.Finding\x12\x17\n\x0f\x66indings_sought\x18\x04 \x01(\x08\"\xe6\x01\n\x19\x41ppendEventBatchesRequest\x12-\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x10.ledger.v1.EventB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\x12\x38\n\rpreconditions\x18\x02 \x03(\x0b\x32\x17.ledger.v1.PreconditionB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\x35\n\nsignatures\x18\x06 \x03(\x0b\x32\x16.ledger.v1.SignedEventB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12#\n\tapprovals\x18\x07 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\xf4\x03\"\x05r\x03\x18\x80 J\x04\x08\x03\x10\x06\"\x9d\x01\n\x1a\x41ppendEventBatchesResponse\x12*\n\x07receipt\x18\x01 \x01(\x0b\x32\x17.ledger.v1.BatchReceiptH\x00\x12%\n\x07refusal\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12!\n\x06\x63redit\x18\x03 \x01(\x0b\x32\x11.ledger.v1.CreditB\t\n\x07outcome\"(\n\x06\x43redit\x12\x0f\n\x07\x62\x61tches\x18\x01 \x01(\r\x12\r\n\x05\x62ytes\x18\x02 \x01(\x04\"\xd4\x01\n\x0c\x42\x61tchReceipt\x12\x16\n\x0e\x66irst_position\x18\x01 \x01(\x04\x12/\n\x0brecord_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bleaf_hashes\x18\x03 \x03(\x0c\x12,\n\x10\x61lready_recorded\x18\x04 \x03(\x0b\x32\x12.ledger.v1.Receipt\x12\x1f\n\x05stamp\x18\x05 \x01(\x0b\x32\x10.ledger.v1.Stamp\x12\x17\n\x0f\x66indings_sought\x18\x06 \x01(\x08\".\n\x0fGetEventRequest\x12\x1b\n\x08\x65vent_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xa8\xbb\x18\x01\"\x97\x01\n\x10GetEventResponse\x12\'\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x18.ledger.v1.RecordedEvent\x12\x13\n\x0b\x65ntry_bytes\x18\x02 \x01(\x0c\x12\x1f\n\x05stamp\x18\x03 \x01(\x0b\x32\x10.ledger.v1.Stamp\x12$\n\x08openings\x18\x04 \x03(\x0b\x32\x12.ledger.v1.Opening\"\x82\x01\n\x11ReadEventsRequest\x12&\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x16.ledger.v1.EventFilter\x12&\n\x0e\x61\x66ter_position\x18\x02 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0f\x12\x1d\n\x05limit\x18\x03 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0f\"L\n\x12ReadEventsResponse\x12(\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x18.ledger.v1.RecordedEvent\x12\x0c\n\x04size\x18\x02 \x01(\x04\"d\n\x12WatchEventsRequest\x12&\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x16.ledger.v1.EventFilter\x12&\n\x0e\x61\x66ter_position\x18\x02 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0f\"\xe2\x01\n\x13WatchEventsResponse\x12\x35\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32$.ledger.v1.WatchEventsResponse.BatchH\x00\x12<\n\tcaught_up\x18\x02 \x01(\x0b\x32\'.ledger.v1.WatchEventsResponse.CaughtUpH\x00\x1a\x31\n\x05\x42\x61tch\x12(\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x18.ledger.v1.RecordedEvent\x1a\x18\n\x08\x43\x61ughtUp\x12\x0c\n\x04size\x18\x01 \x01(\x04\x42\t\n\x07\x63ontent\")\n\x10ListCodesRequest\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18(\"7\n\x11ListCodesResponse\x12\"\n\x05lists\x18\x01 \x03(\x0b\x32\x13.ledger.v1.CodeList\"h\n\x08\x43odeList\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x1e\n\x05\x63odes\x18\x05 \x03(\x0b\x32\x0f.ledger.v1.Code\"\x87\x02\n\x04\x43ode\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07meaning\x18\x02 \x01(\t\x12-\n\x12in_force_from_date\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12+\n\x10in_force_to_date\x18\x04 \x01(\x0b\x32\x11.google.type.Date\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\x33\n\nattributes\x18\x06 \x03(\x0b\x32\x1f.ledger.v1.Code.AttributesEntry\x12\x0c\n\x04said\x18\x07 \x03(\t\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x32\xd9\x04\n\rLedgerService\x12g\n\x0c\x41ppendEvents\x12\x1e.ledger.v1.AppendEventsRequest\x1a\x1f.ledger.v1.AppendEventsResponse\"\x16\xd2\xb5\x18\x12\n\x03\x01\x02\x03\x10\x01\x1a\tRECORDING\x12}\n\x12\x41ppendEventBatches\x12$.ledger.v1.AppendEventBatchesRequest\x1a%.ledger.v1.AppendEventBatchesResponse\"\x16\xd2\xb5\x18\x12\n\x03\x01\x02\x03\x10\x01\x1a\tRECORDING(\x01\x30\x01\x12R\n\x08GetEvent\x12\x1a.ledger.v1.GetEventRequest\x1a\x1b.ledger.v1.GetEventResponse\"\r\xd2\xb5\x18\t\n\x05\x01\x02\x03\x04\x05\x10\x01\x12X\n\nReadEvents\x12\x1c.ledger.v1.ReadEventsRequest\x1a\x1d.ledger.v1.ReadEventsResponse\"\x0b\xd2\xb5\x18\x07\n\x03\x02\x04\x05\x10\x01\x30\x01\x12[\n\x0bWatchEvents\x12\x1d.ledger.v1.WatchEventsRequest\x1a\x1e.ledger.v1.WatchEventsResponse\"\x0b\xd2\xb5\x18\x07\n\x03\x02\x04\x05\x10\x01\x30\x01\x12U\n\tListCodes\x12\x1b.ledger.v1.ListCodesRequest\x1a\x1c.ledger.v1.ListCodesResponse\"\r\xd2\xb5\x18\t\n\x07\x01\x02\x03\x04\x05\x06\x07\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eledger/v1/ledger_service.proto\x12\tledger.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x16google/type/date.proto\x1a\x15ledger/v1/basis.proto\x1a\x15ledger/v1/event.proto\x1a\x17ledger/v1/options.proto\x1a\x15ledger/v1/rules.proto\x1a\x14ledger/v1/view.proto\"\xb7\x01\n\x0b\x45ventFilter\x12\x34\n\x05items\x18\x01 \x03(\x0b\x32\x1b.ledger.v1.EventFilter.ItemB\x08\xbaH\x05\x92\x01\x02\x10\x32\x1ar\n\x04Item\x12-\n\x05types\x18\x01 \x03(\tB\x1e\xbaH\x1b\x92\x01\x18\x10\x32\"\x14r\x12\x32\x10^[A-Za-z]{1,64}$\x12;\n\x08subjects\x18\x02 \x03(\tB)\xbaH&\x92\x01#\x10\x14\"\x1fr\x1d\x32\x1b^[a-z]{1,16}:[0-9a-f-]{36}$\"o\n\x0cPrecondition\x12\x37\n\x0fno_events_match\x18\x01 \x01(\x0b\x32\x16.ledger.v1.EventFilterB\x06\xbaH\x03\xc8\x01\x01\x12&\n\x0e\x61\x66ter_position\x18\x02 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0f\"\xec\x04\n\x13\x41ppendEventsRequest\x12-\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x10.ledger.v1.EventB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\x12\x38\n\rpreconditions\x18\x02 \x03(\x0b\x32\x17.ledger.v1.PreconditionB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\r\n\x05prove\x18\x04 \x01(\x08\x12-\n\x06strict\x18\x05 \x01(\x0e\x32\x13.ledger.v1.SeverityB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x35\n\nsignatures\x18\x06 \x03(\x0b\x32\x16.ledger.v1.SignedEventB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12#\n\tapprovals\x18\x07 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\xf4\x03\"\x05r\x03\x18\x80 \x12\x18\n\x10without_findings\x18\x08 \x01(\x08:\xa0\x02\xbaH\x9c\x02\x1a\x92\x01\n\rappend.strict\x12Sfindings are looked for in up to 50 events at a time: send fewer, or without strict\x1a,this.strict == 0 || this.events.size() <= 50\x1a\x84\x01\n\x17\x61ppend.without_findings\x12=findings are to refuse these events, and not to be looked for\x1a*this.strict == 0 || !this.without_findings\"u\n\x0bSignedEvent\x12\x35\n\tsignature\x18\x01 \x01(\x0b\x32\x1a.ledger.v1.WriterSignatureB\x06\xbaH\x03\xc8\x01\x01\x12/\n\x08openings\x18\x02 \x03(\x0b\x32\x12.ledger.v1.OpeningB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\"\xa3\x01\n\x07Receipt\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x04\x12/\n\x0brecord_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x61lready_recorded\x18\x04 \x01(\x08\x12\x11\n\tleaf_hash\x18\x05 \x01(\x0c\x12\x16\n\x0einclusion_path\x18\x06 \x03(\x0c\"\x9c\x01\n\x14\x41ppendEventsResponse\x12$\n\x08receipts\x18\x01 \x03(\x0b\x32\x12.ledger.v1.Receipt\x12\x1f\n\x05stamp\x18\x02 \x01(\x0b\x32\x10.ledger.v1.Stamp\x12$\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x12.ledger.v1.Finding\x12\x17\n\x0f\x66indings_sought\x18\x04 \x01(\x08\"\xec\x01\n\x19\x41ppendEventBatchesRequest\x12-\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x10.ledger.v1.EventB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\x12\x38\n\rpreconditions\x18\x02 \x03(\x0b\x32\x17.ledger.v1.PreconditionB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\x35\n\nsignatures\x18\x06 \x03(\x0b\x32\x16.ledger.v1.SignedEventB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12#\n\tapprovals\x18\x07 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\xf4\x03\"\x05r\x03\x18\x80 J\x04\x08\x03\x10\x06J\x04\x08\x08\x10\t\"\x9d\x01\n\x1a\x41ppendEventBatchesResponse\x12*\n\x07receipt\x18\x01 \x01(\x0b\x32\x17.ledger.v1.BatchReceiptH\x00\x12%\n\x07refusal\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12!\n\x06\x63redit\x18\x03 \x01(\x0b\x32\x11.ledger.v1.CreditB\t\n\x07outcome\"(\n\x06\x43redit\x12\x0f\n\x07\x62\x61tches\x18\x01 \x01(\r\x12\r\n\x05\x62ytes\x18\x02 \x01(\x04\"\xd4\x01\n\x0c\x42\x61tchReceipt\x12\x16\n\x0e\x66irst_position\x18\x01 \x01(\x04\x12/\n\x0brecord_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bleaf_hashes\x18\x03 \x03(\x0c\x12,\n\x10\x61lready_recorded\x18\x04 \x03(\x0b\x32\x12.ledger.v1.Receipt\x12\x1f\n\x05stamp\x18\x05 \x01(\x0b\x32\x10.ledger.v1.Stamp\x12\x17\n\x0f\x66indings_sought\x18\x06 \x01(\x08\".\n\x0fGetEventRequest\x12\x1b\n\x08\x65vent_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xa8\xbb\x18\x01\"\x97\x01\n\x10GetEventResponse\x12\'\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x18.ledger.v1.RecordedEvent\x12\x13\n\x0b\x65ntry_bytes\x18\x02 \x01(\x0c\x12\x1f\n\x05stamp\x18\x03 \x01(\x0b\x32\x10.ledger.v1.Stamp\x12$\n\x08openings\x18\x04 \x03(\x0b\x32\x12.ledger.v1.Opening\"\x82\x01\n\x11ReadEventsRequest\x12&\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x16.ledger.v1.EventFilter\x12&\n\x0e\x61\x66ter_position\x18\x02 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0f\x12\x1d\n\x05limit\x18\x03 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0f\"L\n\x12ReadEventsResponse\x12(\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x18.ledger.v1.RecordedEvent\x12\x0c\n\x04size\x18\x02 \x01(\x04\"d\n\x12WatchEventsRequest\x12&\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x16.ledger.v1.EventFilter\x12&\n\x0e\x61\x66ter_position\x18\x02 \x01(\x04\x42\x0e\xbaH\x0b\x32\t\x18\xff\xff\xff\xff\xff\xff\xff\x0f\"\xe2\x01\n\x13WatchEventsResponse\x12\x35\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32$.ledger.v1.WatchEventsResponse.BatchH\x00\x12<\n\tcaught_up\x18\x02 \x01(\x0b\x32\'.ledger.v1.WatchEventsResponse.CaughtUpH\x00\x1a\x31\n\x05\x42\x61tch\x12(\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x18.ledger.v1.RecordedEvent\x1a\x18\n\x08\x43\x61ughtUp\x12\x0c\n\x04size\x18\x01 \x01(\x04\x42\t\n\x07\x63ontent\")\n\x10ListCodesRequest\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18(\"7\n\x11ListCodesResponse\x12\"\n\x05lists\x18\x01 \x03(\x0b\x32\x13.ledger.v1.CodeList\"h\n\x08\x43odeList\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x1e\n\x05\x63odes\x18\x05 \x03(\x0b\x32\x0f.ledger.v1.Code\"\x87\x02\n\x04\x43ode\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07meaning\x18\x02 \x01(\t\x12-\n\x12in_force_from_date\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12+\n\x10in_force_to_date\x18\x04 \x01(\x0b\x32\x11.google.type.Date\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\x33\n\nattributes\x18\x06 \x03(\x0b\x32\x1f.ledger.v1.Code.AttributesEntry\x12\x0c\n\x04said\x18\x07 \x03(\t\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x32\xd9\x04\n\rLedgerService\x12g\n\x0c\x41ppendEvents\x12\x1e.ledger.v1.AppendEventsRequest\x1a\x1f.ledger.v1.AppendEventsResponse\"\x16\xd2\xb5\x18\x12\n\x03\x01\x02\x03\x10\x01\x1a\tRECORDING\x12}\n\x12\x41ppendEventBatches\x12$.ledger.v1.AppendEventBatchesRequest\x1a%.ledger.v1.AppendEventBatchesResponse\"\x16\xd2\xb5\x18\x12\n\x03\x01\x02\x03\x10\x01\x1a\tRECORDING(\x01\x30\x01\x12R\n\x08GetEvent\x12\x1a.ledger.v1.GetEventRequest\x1a\x1b.ledger.v1.GetEventResponse\"\r\xd2\xb5\x18\t\n\x05\x01\x02\x03\x04\x05\x10\x01\x12X\n\nReadEvents\x12\x1c.ledger.v1.ReadEventsRequest\x1a\x1d.ledger.v1.ReadEventsResponse\"\x0b\xd2\xb5\x18\x07\n\x03\x02\x04\x05\x10\x01\x30\x01\x12[\n\x0bWatchEvents\x12\x1d.ledger.v1.WatchEventsRequest\x1a\x1e.ledger.v1.WatchEventsResponse\"\x0b\xd2\xb5\x18\x07\n\x03\x02\x04\x05\x10\x01\x30\x01\x12U\n\tListCodes\x12\x1b.ledger.v1.ListCodesRequest\x1a\x1c.ledger.v1.ListCodesResponse\"\r\xd2\xb5\x18\t\n\x07\x01\x02\x03\x04\x05\x06\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -61,7 +61,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPENDEVENTSREQUEST'].fields_by_name['approvals']._loaded_options = None
   _globals['_APPENDEVENTSREQUEST'].fields_by_name['approvals']._serialized_options = b'\272H\r\222\001\n\020\364\003\"\005r\003\030\200 '
   _globals['_APPENDEVENTSREQUEST']._loaded_options = None
-  _globals['_APPENDEVENTSREQUEST']._serialized_options = b'\272H\225\001\032\222\001\n\rappend.strict\022Sfindings are looked for in up to 50 events at a time: send fewer, or without strict\032,this.strict == 0 || this.events.size() <= 50'
+  _globals['_APPENDEVENTSREQUEST']._serialized_options = b'\272H\234\002\032\222\001\n\rappend.strict\022Sfindings are looked for in up to 50 events at a time: send fewer, or without strict\032,this.strict == 0 || this.events.size() <= 50\032\204\001\n\027append.without_findings\022=findings are to refuse these events, and not to be looked for\032*this.strict == 0 || !this.without_findings'
   _globals['_SIGNEDEVENT'].fields_by_name['signature']._loaded_options = None
   _globals['_SIGNEDEVENT'].fields_by_name['signature']._serialized_options = b'\272H\003\310\001\001'
   _globals['_SIGNEDEVENT'].fields_by_name['openings']._loaded_options = None
@@ -105,47 +105,47 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PRECONDITION']._serialized_start=458
   _globals['_PRECONDITION']._serialized_end=569
   _globals['_APPENDEVENTSREQUEST']._serialized_start=572
-  _globals['_APPENDEVENTSREQUEST']._serialized_end=1031
-  _globals['_SIGNEDEVENT']._serialized_start=1033
-  _globals['_SIGNEDEVENT']._serialized_end=1150
-  _globals['_RECEIPT']._serialized_start=1153
-  _globals['_RECEIPT']._serialized_end=1316
-  _globals['_APPENDEVENTSRESPONSE']._serialized_start=1319
-  _globals['_APPENDEVENTSRESPONSE']._serialized_end=1475
-  _globals['_APPENDEVENTBATCHESREQUEST']._serialized_start=1478
-  _globals['_APPENDEVENTBATCHESREQUEST']._serialized_end=1708
-  _globals['_APPENDEVENTBATCHESRESPONSE']._serialized_start=1711
-  _globals['_APPENDEVENTBATCHESRESPONSE']._serialized_end=1868
-  _globals['_CREDIT']._serialized_start=1870
-  _globals['_CREDIT']._serialized_end=1910
-  _globals['_BATCHRECEIPT']._serialized_start=1913
-  _globals['_BATCHRECEIPT']._serialized_end=2125
-  _globals['_GETEVENTREQUEST']._serialized_start=2127
-  _globals['_GETEVENTREQUEST']._serialized_end=2173
-  _globals['_GETEVENTRESPONSE']._serialized_start=2176
-  _globals['_GETEVENTRESPONSE']._serialized_end=2327
-  _globals['_READEVENTSREQUEST']._serialized_start=2330
-  _globals['_READEVENTSREQUEST']._serialized_end=2460
-  _globals['_READEVENTSRESPONSE']._serialized_start=2462
-  _globals['_READEVENTSRESPONSE']._serialized_end=2538
-  _globals['_WATCHEVENTSREQUEST']._serialized_start=2540
-  _globals['_WATCHEVENTSREQUEST']._serialized_end=2640
-  _globals['_WATCHEVENTSRESPONSE']._serialized_start=2643
-  _globals['_WATCHEVENTSRESPONSE']._serialized_end=2869
-  _globals['_WATCHEVENTSRESPONSE_BATCH']._serialized_start=2783
-  _globals['_WATCHEVENTSRESPONSE_BATCH']._serialized_end=2832
-  _globals['_WATCHEVENTSRESPONSE_CAUGHTUP']._serialized_start=2834
-  _globals['_WATCHEVENTSRESPONSE_CAUGHTUP']._serialized_end=2858
-  _globals['_LISTCODESREQUEST']._serialized_start=2871
-  _globals['_LISTCODESREQUEST']._serialized_end=2912
-  _globals['_LISTCODESRESPONSE']._serialized_start=2914
-  _globals['_LISTCODESRESPONSE']._serialized_end=2969
-  _globals['_CODELIST']._serialized_start=2971
-  _globals['_CODELIST']._serialized_end=3075
-  _globals['_CODE']._serialized_start=3078
-  _globals['_CODE']._serialized_end=3341
-  _globals['_CODE_ATTRIBUTESENTRY']._serialized_start=3292
-  _globals['_CODE_ATTRIBUTESENTRY']._serialized_end=3341
-  _globals['_LEDGERSERVICE']._serialized_start=3344
-  _globals['_LEDGERSERVICE']._serialized_end=3945
+  _globals['_APPENDEVENTSREQUEST']._serialized_end=1192
+  _globals['_SIGNEDEVENT']._serialized_start=1194
+  _globals['_SIGNEDEVENT']._serialized_end=1311
+  _globals['_RECEIPT']._serialized_start=1314
+  _globals['_RECEIPT']._serialized_end=1477
+  _globals['_APPENDEVENTSRESPONSE']._serialized_start=1480
+  _globals['_APPENDEVENTSRESPONSE']._serialized_end=1636
+  _globals['_APPENDEVENTBATCHESREQUEST']._serialized_start=1639
+  _globals['_APPENDEVENTBATCHESREQUEST']._serialized_end=1875
+  _globals['_APPENDEVENTBATCHESRESPONSE']._serialized_start=1878
+  _globals['_APPENDEVENTBATCHESRESPONSE']._serialized_end=2035
+  _globals['_CREDIT']._serialized_start=2037
+  _globals['_CREDIT']._serialized_end=2077
+  _globals['_BATCHRECEIPT']._serialized_start=2080
+  _globals['_BATCHRECEIPT']._serialized_end=2292
+  _globals['_GETEVENTREQUEST']._serialized_start=2294
+  _globals['_GETEVENTREQUEST']._serialized_end=2340
+  _globals['_GETEVENTRESPONSE']._serialized_start=2343
+  _globals['_GETEVENTRESPONSE']._serialized_end=2494
+  _globals['_READEVENTSREQUEST']._serialized_start=2497
+  _globals['_READEVENTSREQUEST']._serialized_end=2627
+  _globals['_READEVENTSRESPONSE']._serialized_start=2629
+  _globals['_READEVENTSRESPONSE']._serialized_end=2705
+  _globals['_WATCHEVENTSREQUEST']._serialized_start=2707
+  _globals['_WATCHEVENTSREQUEST']._serialized_end=2807
+  _globals['_WATCHEVENTSRESPONSE']._serialized_start=2810
+  _globals['_WATCHEVENTSRESPONSE']._serialized_end=3036
+  _globals['_WATCHEVENTSRESPONSE_BATCH']._serialized_start=2950
+  _globals['_WATCHEVENTSRESPONSE_BATCH']._serialized_end=2999
+  _globals['_WATCHEVENTSRESPONSE_CAUGHTUP']._serialized_start=3001
+  _globals['_WATCHEVENTSRESPONSE_CAUGHTUP']._serialized_end=3025
+  _globals['_LISTCODESREQUEST']._serialized_start=3038
+  _globals['_LISTCODESREQUEST']._serialized_end=3079
+  _globals['_LISTCODESRESPONSE']._serialized_start=3081
+  _globals['_LISTCODESRESPONSE']._serialized_end=3136
+  _globals['_CODELIST']._serialized_start=3138
+  _globals['_CODELIST']._serialized_end=3242
+  _globals['_CODE']._serialized_start=3245
+  _globals['_CODE']._serialized_end=3508
+  _globals['_CODE_ATTRIBUTESENTRY']._serialized_start=3459
+  _globals['_CODE_ATTRIBUTESENTRY']._serialized_end=3508
+  _globals['_LEDGERSERVICE']._serialized_start=3511
+  _globals['_LEDGERSERVICE']._serialized_end=4112
 # @@protoc_insertion_point(module_scope)

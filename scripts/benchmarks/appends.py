@@ -13,11 +13,17 @@ from benchmarks.measuring import Figure, Measured, Target, rate_of
 from benchmarks.peers import Peer, measured
 from ledger.rpc.client import Client
 from ledger.v1.custody_query_service_pb2 import ListRosterRequest, ListSeparationsRequest
-from ledger.v1.ledger_service_pb2 import AppendEventBatchesResponse, Credit
+from ledger.v1.ledger_service_pb2 import (
+    AppendEventBatchesResponse,
+    AppendEventsRequest,
+    Credit,
+)
 
 IN_FLIGHT = 64
 BATCH_MAX = 500
 """So many events the ledger takes at a time."""
+WITHOUT_FINDINGS = AppendEventsRequest(without_findings=True).SerializeToString()
+"""Behind the events of a request: UmaDB looks for none either."""
 _SERVICE = "/ledger.v1.LedgerService"
 _AS_UMADB = Target("≥ 1.0 times UmaDB", 1.0, of_ratio=True)
 
@@ -81,9 +87,11 @@ def served(
     """Streamed and unary, beside UmaDB over its own client; the floors have no server."""
     families, their = Families(1), peers.umadb(uma)
 
-    def sends(send: Callable[[str, Sequence[bytes]], None], number: int, size: int) -> Measured:
+    def sends(
+        send: Callable[[str, Sequence[bytes]], None], number: int, size: int, rest: bytes = b""
+    ) -> Measured:
         def once() -> float:
-            given = [as_request(batch) for batch in families.batches(number, size)]
+            given = [as_request(batch) + rest for batch in families.batches(number, size)]
             return rate_of(number * size, lambda: send(ledger, given))
 
         return once
@@ -103,15 +111,20 @@ def served(
     yield Figure(
         f"append, unary, {IN_FLIGHT} in flight",
         "events/s",
-        sends(in_flight, singles, 1),
+        sends(in_flight, singles, 1, WITHOUT_FINDINGS),
         {"UmaDB": measured(their, families, singles, 1, IN_FLIGHT)},
         _AS_UMADB,
+    )
+    yield Figure(
+        f"append, unary, {IN_FLIGHT} in flight, with findings",
+        "events/s",
+        sends(in_flight, singles // 4, 1),
     )
     few = singles // 8
     yield Figure(
         "append, unary, one after the other",
         "events/s",
-        sends(partial(in_flight, most=1), few, 1),
+        sends(partial(in_flight, most=1), few, 1, WITHOUT_FINDINGS),
         {"UmaDB": measured(their, families, few, 1)},
     )
 

@@ -24,10 +24,11 @@ def load(ledger: Ledger, batches: Iterable[list[bytes]]) -> Iterator[list[bytes]
 
     for batch in batches:
         request = read(request_of(batch))
+        request.without_findings = True
         check(request)
         is_alone = reads_the_log(request)
         settle(0 if is_alone else UNDER_WAY)
-        waiting.append(begin(ledger, request, findings=False))
+        waiting.append(begin(ledger, request))
         settle(0 if is_alone else UNDER_WAY)
         yield batch
     settle(0)
