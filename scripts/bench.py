@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measure the ledger beside its peers, doing the same work on the same machine, in one run.
 
-    .venv/bin/pip install -e '.[bench]'
+    .venv/bin/pip install -e '.[dev]'
     .venv/bin/python scripts/bench.py                            every row of DESIGN 7
     .venv/bin/python scripts/bench.py --plot cost.svg            and a picture of cost against size
     .venv/bin/python scripts/bench.py --only person roster       some of it
