@@ -34,8 +34,7 @@ def registered() -> Event:
 def test_a_large_append_takes_few_statements(open_ledger: Callable[..., Ledger]) -> None:
     ledger = open_ledger()
     append_events(ledger, AppendEventsRequest(events=[registered()]), 30)
-    ledger.close()  # the tables would follow meanwhile
-    ledger = open_ledger()
+    ledger._follower.close()  # the tables would follow meanwhile
 
     def taken(number: int) -> int:
         request = AppendEventsRequest(
@@ -43,7 +42,7 @@ def test_a_large_append_takes_few_statements(open_ledger: Callable[..., Ledger])
         )
         with recorded() as statements:
             begin(ledger, request).result(30)
-        return sum("period" not in one for one in statements)
+        return len(statements)
 
     taken(1)
     few, many = taken(1), taken(500)

@@ -393,7 +393,8 @@ def test_every_command_is_explained() -> None:
         "roster", "separation list", "separation count", "class list", "queue list", "queue show",
         "clock list", "clock rules", "list certify", "list show", "list reconcile", "number list",
         "number show", "watch", "audit checkpoint", "audit verify", "audit citation",
-        "projection list", "projection rebuild", "code list", "access list", "export", "dev-ca",
+        "audit recompute", "export public", "export research", "export parquet",
+        "projection list", "projection rebuild", "code list", "access list", "dev-ca",
         "token issue", "token approve", "keys rotate",
     }  # fmt: skip
     groups = {path.rpartition(" ")[0] for path in found}

@@ -6,6 +6,8 @@ First the sums of both, bucket by bucket of subjects; then, where they differ, t
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import sqlalchemy as sa
+
 from ledger.store.database import Database
 from ledger.store.digests import Row, Sums, bucket_of
 from ledger.store.erasure import beside, erased_between
@@ -25,11 +27,13 @@ class Comparison:
     def __init__(
         self,
         database: Database,
+        connection: sa.Connection,
         log: Log,
         projections: Mapping[str, Projection[Any]],
         of: Generation,
     ) -> None:
-        self._database = database
+        """`connection`: of the snapshot in which the tables have come to where `of` says."""
+        self._connection = connection
         self._log = log
         self._kind = projections[of.projection].subject
         self._of = of
@@ -68,10 +72,9 @@ class Comparison:
 
     def _kept(self) -> Iterator[Row]:
         """What the tables have. Asked after what is wanted: by then it is known who is pending."""
-        with self._database.snapshot() as connection:
-            for row in self._periods.rows(connection, self._of):
-                if row.subject not in self._passed_over:
-                    yield row
+        for row in self._periods.rows(self._connection, self._of):
+            if row.subject not in self._passed_over:
+                yield row
 
     def _is_pending(self, record: SubjectEntries) -> bool:
         """Whether the tables are still to be made anew as to somebody."""

@@ -168,11 +168,15 @@ class Populations:
 
         The position is that of an entry from which on they show something else of somebody.
         """
-        for live in self._in_use():
-            if self._is_current(live):
-                compared = Comparison(self._database, self._log, self._projections, live)
-                for row in compared.differences():
-                    yield row.known_from, live.projection
+        with self._database.snapshot() as connection:
+            # Tables move on while they are looked at: how far they are is read with their rows.
+            for live in self._in_use(self.generations.all_on(connection)):
+                if self._is_current(live):
+                    compared = Comparison(
+                        self._database, connection, self._log, self._projections, live
+                    )
+                    for row in compared.differences():
+                        yield row.known_from, live.projection
 
     def _put_in_use(self, making: Generation) -> Rebuilt:
         """Compare tables that are complete with those in use, and change over to them."""
@@ -191,10 +195,10 @@ class Populations:
             self.generations.drop(live)
         return Rebuilt(name, size, sha256(b"".join(new)).digest(), differing)
 
-    def _in_use(self) -> list[Generation]:
+    def _in_use(self, among: Sequence[Generation] | None = None) -> list[Generation]:
         return [
             one
-            for one in self.generations.all()
+            for one in (self.generations.all() if among is None else among)
             if one.state == State.LIVE and one.projection in self._projections
         ]
 
