@@ -14,6 +14,7 @@ from ledger.errors import LedgerError, MistakeError
 from ledger.store.belonging import Belonging
 from ledger.store.comparing import Comparison
 from ledger.store.database import Database
+from ledger.store.folding import Folder
 from ledger.store.generations import Generation, State
 from ledger.store.log import Log
 from ledger.store.making import Fold, Making
@@ -170,13 +171,17 @@ class Populations:
         """
         with self._database.snapshot() as connection:
             # Tables move on while they are looked at: how far they are is read with their rows.
-            for live in self._in_use(self.generations.all_on(connection)):
-                if self._is_current(live):
-                    compared = Comparison(
-                        self._database, connection, self._log, self._projections, live
-                    )
-                    for row in compared.differences():
-                        yield row.known_from, live.projection
+            every = self._in_use(self.generations.all_on(connection))
+            current = {one.number: one for one in every if self._is_current(one)}
+            alike: dict[tuple[str, int], list[Generation]] = {}
+            for one in current.values():
+                kind = self._projections[one.projection].subject
+                alike.setdefault((kind, one.position), []).append(one)
+            for (kind, _), some in alike.items():
+                folder = Folder(self._database, self._log, self._projections)
+                compared = Comparison(connection, self._log, folder, self.periods, kind, some)
+                for row in compared.differences():
+                    yield row.known_from, current[row.generation].projection
 
     def _put_in_use(self, making: Generation) -> Rebuilt:
         """Compare tables that are complete with those in use, and change over to them."""
