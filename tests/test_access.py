@@ -22,6 +22,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from guarded import DOMAIN, STUBS, Caller, Guarded, role_of
 from matrix import ASSIGNED, BY_ID, CALLERS, PEOPLE, ROWS, Row, Someone, prepare, sees
 
+from ledger import members
 from ledger.access import policy
 from ledger.access.policy import policies
 from ledger.errors import LedgerError
@@ -194,10 +195,15 @@ def test_every_role_learns_of_everybody_what_the_policy_says_and_nothing_else(
     assert not wrong, (Counter(one[:2] for one in wrong), wrong[:3])
 
 
-def test_pages_and_totals_are_of_those_whom_the_caller_may_see(prepared: Guarded) -> None:
+@pytest.mark.parametrize("page_size", [1, 3])
+def test_pages_and_totals_are_of_those_whom_the_caller_may_see(
+    prepared: Guarded, page_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A page is filled by several looks, some of which find nobody whom the caller may see.
+    monkeypatch.setattr(members, "READ_MAX", 2)
     for caller in callers_of(prepared)[:4]:
         seen = {one.id for one in PEOPLE if sees(caller, one)}
-        request, found = ListSeparationsRequest(page_size=1), []
+        request, found = ListSeparationsRequest(page_size=page_size), []
         while True:
             page = caller.ask("CustodyQueryService/ListSeparations", request)
             found += [one.child_id for one in page.separations]
