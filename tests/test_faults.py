@@ -28,6 +28,7 @@ from test_store import batch, blocked, direct, first_in_line, listening
 from ledger.append import append_events
 from ledger.ask.population import list_roster
 from ledger.errors import LedgerError, StartupError
+from ledger.keys.writers import Writer, Writers
 from ledger.ledger import Ledger, now_us
 from ledger.rpc.server import Server
 from ledger.rpc.status import received
@@ -37,11 +38,12 @@ from ledger.store.audit_range import Means
 from ledger.store.database import Database, is_transient
 from ledger.store.log import Append, Log
 from ledger.store.tables import entry, entry_subject, head, term, tile
-from ledger.store.verdict import Verdict
+from ledger.store.vault import Vault
+from ledger.store.verdict import Problem, Verdict
 from ledger.v1.basis_pb2 import Basis
 from ledger.v1.custody_pb2 import BookedIn
 from ledger.v1.custody_query_service_pb2 import ListRosterRequest
-from ledger.v1.event_pb2 import Event
+from ledger.v1.event_pb2 import Entry, Event
 from ledger.v1.identity_pb2 import PersonRegistered
 from ledger.v1.ledger_service_pb2 import (
     AppendEventsRequest,
@@ -199,6 +201,17 @@ def flip_word(position: int) -> Callable[[Kept], None]:
 
 def set_entry(at: int, **values: Any) -> Callable[[Kept], None]:
     return lambda kept: kept.run(sa.update(entry).where(entry_at(at)).values(values))
+
+
+def garble_retraction(kept: Kept) -> None:
+    """What it retracts is no id any more."""
+    data = kept.value(entry.c.data, entry_at(RETRACTION))
+    other = data.replace(id_of(f"event-{VOIDED}").encode(), b"x" * 36)
+    set_entry(RETRACTION, data=other)(kept)
+
+
+def set_head(**values: Any) -> Callable[[Kept], None]:
+    return lambda kept: kept.run(sa.update(head).values(values))
 
 
 def flip_tile(level: int, index: int, at: int) -> Callable[[Kept], None]:
@@ -389,6 +402,11 @@ TAMPERED: dict[str, tuple[Callable[[Kept], None], int]] = {
     "a smaller size": (lambda kept: kept.run(sa.update(head).values(size=SIZE - 1)), SIZE),
     "no size": (lambda kept: kept.run(sa.update(head).values(size=0)), 1),
     "a larger size": (lambda kept: kept.run(sa.update(head).values(size=SIZE + 1)), SIZE + 1),
+    "an endless size": (set_head(size=2**62), SIZE + 1),
+    "a size below nothing": (set_head(size=-1), 1),
+    "an endless size, and an entry there": (both(set_head(size=2**62), add_entry(2**62)), SIZE + 1),
+    "endless terms": (set_head(term_count=10**15), 1),
+    "a retraction of what is no id": (garble_retraction, RETRACTION),
     "an earlier last time": (lambda kept: kept.run(sa.update(head).values(record_us=5)), SIZE),
 }  # fmt: skip
 
@@ -449,6 +467,69 @@ def test_an_audit_finds_values_of_another_kind(column: str, kept: Kept) -> None:
     """SQLite takes any value in any column."""
     kept.run(f"UPDATE entry SET {column} = 'a text' WHERE position = 42")
     assert kept.verify().first_bad_position == 42
+
+
+NO_INTEGERS = {
+    "UPDATE entry SET position = 1.5 WHERE position = 2": 2,
+    "UPDATE entry SET position = 98.5 WHERE position = 2": 2,
+    f"UPDATE entry SET position = {SIZE - 0.5} WHERE position = {SIZE}": SIZE,
+    "UPDATE entry_subject SET subject = subject + 0.5 WHERE position = 77": 77,
+    "UPDATE entry_subject SET position = 77.5 WHERE position = 77": 77,
+    "UPDATE entry_subject SET subject = 'x' WHERE position = 77": 77,
+    "UPDATE entry_subject SET position = 'x' WHERE position IN (77, 78)": 1,
+    "UPDATE entry_subject SET position = 9e999 WHERE position = 77": 1,
+    "UPDATE head SET size = 'x'": 1,
+    f"UPDATE head SET size = {SIZE - 0.5}": 1,
+    "UPDATE head SET term_count = 'x'": 1,
+    "UPDATE head SET record_us = 'x'": SIZE,
+    "INSERT INTO tile SELECT log, level, 0.5, hashes FROM tile WHERE level = 0 AND tile = 0": 1,
+    "UPDATE tile SET level = 'x' WHERE level = 1": 1,
+    "UPDATE tile SET tile = 'x' WHERE level = 1": 1,
+    "UPDATE term SET id = id + 0.5 WHERE id = 5": 3,
+}
+
+
+@pytest.mark.parametrize("pristine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("tamper", NO_INTEGERS)
+def test_an_audit_names_the_place_of_a_number_that_is_no_integer(tamper: str, kept: Kept) -> None:
+    kept.run(tamper)
+    verdict = kept.verify()
+    assert verdict.first_bad_position == NO_INTEGERS[tamper], verdict.problems
+
+
+def test_no_entry_was_recorded_before_the_one_before_it(kept: Kept) -> None:
+    """Within a chunk, between two of them, and between two ranges."""
+    for position in (50, 101, 257):
+        made = Entry.FromString(kept.value(entry.c.data, entry_at(position)))
+        made.record_time.FromMicroseconds(5)
+        set_entry(position, data=made.SerializeToString(), record_us=5)(kept)
+        wanted = Problem(position, "the order of record times does not say what the entry says")
+        assert wanted in kept.verify().problems
+        kept.mend()
+
+
+def test_the_index_is_read_up_to_the_size_of_the_log(kept: Kept) -> None:
+    """What was appended since is of another audit."""
+    named = sa.select(entry_subject.c.subject, entry_subject.c.position)
+    with kept.database.snapshot() as connection:
+        pairs = [tuple(row) for row in connection.execute(named) if row.position <= 100]
+        found = subject_index.index_product(connection, 1, 12345, (1, 10**6), 100)
+    assert found == subject_index.product(12345, pairs)
+
+
+def test_several_processes_open_and_check_what_one_does(kept: Kept) -> None:
+    since_us = kept.value(entry.c.record_us, entry_at(SIZE - 3))
+    means = Means(
+        vault=Vault(kept.database, 1, keyring_of(kept.database)),
+        writers=Writers([Writer("CBP", bytes(32), since_us=since_us)]),
+    )
+    set_entry(RETRACTION, sealed=b"other")(kept)
+    alone, shared = (verify(kept.database, 1, means, workers=workers) for workers in (1, 2))
+    assert alone == shared
+    first, second, *_ = shared.problems
+    assert (first.position, first.what) == (RETRACTION, "sealed fields are missing")
+    assert second.position > SIZE - 20
+    assert "is not signed" in second.what
 
 
 def test_several_processes_find_what_one_does(kept: Kept) -> None:

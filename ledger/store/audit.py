@@ -12,6 +12,7 @@ hashes of their tiles: 32 bytes for 256 entries is all that is kept of them.
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
+from math import floor
 
 import sqlalchemy as sa
 
@@ -28,17 +29,21 @@ RANGE = 256 * merkle.TILE_WIDTH
 """How many entries a process takes at a time: whole tiles."""
 SUBJECTS = 50_000
 """How many subjects it takes at a time."""
+ANY_MAX = 2**63 - 1
 ALONE_MAX = 4 * RANGE
 """A log that is no longer is audited by this process alone, before others have begun."""
 
 _HEAD = Statement("SELECT size, record_us, term_count FROM head WHERE log = ?")
 _BEFORE = Statement("SELECT count(*) FROM entry WHERE log = ? AND position < 1")
 _BEYOND = Statement("SELECT count(*) FROM entry WHERE log = ? AND position > ?")
+# Neither what is no number nor what is beyond is the last.
+_LAST = Statement("SELECT max(position) FROM entry WHERE log = ? AND position BETWEEN 1 AND ?")
+_LAST_TERM = Statement("SELECT max(id) FROM term WHERE log = ? AND id BETWEEN 1 AND ?")
 _TERMS = Statement("SELECT count(*), max(id) FROM term WHERE log = ?")
 _TILE = Statement("SELECT hashes FROM tile WHERE log = ? AND level = ? AND tile = ?")
 _UPPER_TILES = Statement(
     "SELECT level, tile, hashes FROM tile WHERE log = ? "
-    "AND NOT (level = 0 AND tile >= 0 AND tile < ?)"
+    "AND NOT (level = 0 AND tile >= 0 AND tile < ? AND tile = CAST(tile AS BIGINT))"
 )
 
 
@@ -77,12 +82,23 @@ class _Audit:
         self._checkpoints = means.checkpoints
         self._point = draw()
         self._verdict = verdict
-        self._size = self._record_us = self._term_count = 0
         rows = _HEAD.on(connection, log)
-        for row in rows:
-            self._size, self._record_us, self._term_count = row
         if not rows:
             verdict.problems.append(Problem(1, "the log has no head"))
+        said: tuple[object, object, object] = rows[0] if rows else (0, 0, 0)
+        said_size, self._record_us, self._said_terms = said
+        self._size = self._up_to(_LAST, said_size)
+        self._term_count = self._up_to(_LAST_TERM, self._said_terms)
+        if not isinstance(said_size, int) or said_size < 0:
+            verdict.problems.append(Problem(1, "the log does not say how many entries it has"))
+        elif self._size < said_size:
+            verdict.problems.append(Problem(self._size + 1, "the entry is missing"))
+
+    def _up_to(self, last: Statement, said: object) -> int:
+        """How far an audit goes: no further than there is anything, whatever the head says."""
+        limit = said if isinstance(said, int) else ANY_MAX
+        ((found,),) = last.on(self._connection, self._log, limit)
+        return floor(found or 0)
 
     def workers(self, wanted: int | None) -> int:
         """How many processes are to share the work."""
@@ -92,7 +108,7 @@ class _Audit:
 
     def run(self, run: Run, progress: Callable[[int, int], None]) -> None:
         verdict = self._verdict
-        tiles, pairs, last = bytearray(), 1, RangeVerdict(0, 0)
+        tiles, pairs, last = bytearray(), 1, RangeVerdict(0, 0, 0)
         is_hashed = True
         erased: set[str] = set()
         closed: list[Closed] = []
@@ -106,6 +122,9 @@ class _Audit:
                 verdict.size, last = found.size, found
                 tiles += found.tiles
             progress(found.size, self._size)
+            # Behind a gap there may be any number of ranges that have nothing.
+            if verdict.size < found.last and len(verdict.problems) >= PROBLEMS_MAX:
+                break
         made = _tree(bytes(tiles), last.rest)
         verdict.root = merkle.root(verdict.size, lambda _: made)
         verdict.problems += self._ends()
@@ -129,6 +148,8 @@ class _Audit:
     def _tree(self, made: Mapping[merkle.Tile, bytes], full: int) -> list[Problem]:
         """The tiles that no range fills are as they should be; the lowest at fault says where."""
         rows = _UPPER_TILES.on(self._connection, self._log, full)
+        if any(not isinstance(one, int) for row in rows for one in row[:2]):
+            return [Problem(1, "a tile has no place in the tree")]
         stored = {(level, index): hashes for level, index, hashes in rows}
         found: dict[int, list[Problem]] = {}
         for at in sorted({*stored, *made}):
@@ -147,15 +168,20 @@ class _Audit:
                 pairs = pairs * pow(found, -1, PRIME) % PRIME
         if is_whole and pairs == 1:
             return []
-        return strays + faults(self._connection, self._log, self._size)
+        found = strays + faults(self._connection, self._log, self._size)
+        if is_whole and not found:
+            return [Problem(1, "the index of subjects has other rows than the entries name")]
+        return found
 
     def _counts(self, last_us: int) -> Iterator[Problem]:
         """What the log says of itself, and nothing that no entry names."""
-        if self._record_us < last_us:
-            yield Problem(self._size, "the log says that it was last written before this entry")
+        if not isinstance(self._record_us, int) or self._record_us < last_us:
+            yield Problem(
+                max(self._size, 1), "the log says that it was last written before this entry"
+            )
         ((count, last),) = _TERMS.on(self._connection, self._log)
-        if (count, last or 0) != (self._term_count, self._term_count):
-            yield Problem(1, f"the log says that it names {self._term_count} terms")
+        if (count, last or 0) != (self._said_terms, self._said_terms):
+            yield Problem(1, f"the log says that it names {self._said_terms} terms")
 
     def _kept(self, checkpoints: Sequence[tuple[int, bytes]]) -> Iterator[Problem]:
         """The log still begins with what somebody saw of it."""
@@ -192,9 +218,9 @@ def _index(
     return index_product(connection, log, point, subjects, size)
 
 
-def _spans(count: int, width: int) -> list[tuple[int, int]]:
+def _spans(count: int, width: int) -> Iterator[tuple[int, int]]:
     """The numbers from 1 to a count in closed ranges of a width."""
-    return [(first, min(first + width - 1, count)) for first in range(1, count + 1, width)]
+    return ((first, min(first + width - 1, count)) for first in range(1, count + 1, width))
 
 
 def _tree(tiles: bytes, rest: bytes) -> dict[merkle.Tile, bytes]:

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, takewhile
 from operator import le
-from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -25,7 +24,7 @@ _ROWS = Statement(
     "WHERE log = ? AND position > ? AND position <= ? ORDER BY position LIMIT ?"
 )
 _RECORD_US = Statement("SELECT record_us FROM entry WHERE log = ? AND position = ?")
-_BY_ID = Statement("SELECT data FROM entry WHERE log = ? AND event_id IN (...)")
+_BY_ID = Statement("SELECT event_id, data FROM entry WHERE log = ? AND event_id IN (...)")
 _NAMES = Statement("SELECT id, name FROM term WHERE log = ? AND id IN (...)")
 _TILES = Statement(
     "SELECT tile, hashes FROM tile WHERE log = ? AND level = 0 AND tile BETWEEN ? AND ?"
@@ -51,6 +50,8 @@ class RangeVerdict:
     """The outcome of an audit of a range."""
 
     first: int
+    last: int
+    """As far as the range goes."""
     size: int
     """The last position up to which no entry of the range is missing."""
     problems: list[Problem] = field(default_factory=list)
@@ -97,9 +98,10 @@ class _RangeAudit:
         self._point = point
         self._asserted = Asserted(means.vault, means.writers)
         self._names: dict[int, str] = {}
+        self._retracted: dict[bytes, list[str]] = {}
         self._hashes: list[bytes] = []
         self._tile = first // merkle.TILE_WIDTH
-        self.verdict = RangeVerdict(first, first - 1)
+        self.verdict = RangeVerdict(first, self._last, first - 1)
 
     def run(self) -> None:
         verdict = self.verdict
@@ -108,7 +110,9 @@ class _RangeAudit:
         while verdict.size < self._last:
             found = _ROWS.on(self._connection, self._log, verdict.size, self._last, CHUNK)
             expected = range(verdict.size + 1, verdict.size + 1 + len(found))
-            there = [row for row, at in zip(found, expected, strict=True) if row[0] == at]
+            # What is behind a gap may have the place of what is missing.
+            matched = takewhile(lambda one: one[0][0] == one[1], zip(found, expected, strict=True))
+            there = [row for row, _ in matched]
             if there:
                 self._check(columns(there))
             if len(there) < len(expected) or not there:
@@ -128,6 +132,7 @@ class _RangeAudit:
         leaves = [read(one) for one in rows.data]
         numbers = list(chain.from_iterable(rows.subjects))
         self._look_up({*numbers, *rows.types})
+        self._look_up_retracted({leaf.retracts for leaf in leaves if leaf and leaf.retracts})
         if not self._agree(rows, leaves):
             self._name(rows, leaves)
         for position, what in self._asserted.faults(rows, leaves):
@@ -189,16 +194,20 @@ class _RangeAudit:
 
     def _about(self, leaf: Leaf) -> list[str]:
         """Whom an entry that names nobody is about: a retraction, about whom the retracted is."""
-        if not leaf.retracts:
-            return []
-        rows = _BY_ID.on(self._connection, self._log, [UUID(leaf.retracts).bytes])
-        voided = (self._means.leaf(data) for (data,) in rows)
-        return next((one.subjects for one in voided if one), [])
+        return self._retracted.get(leaf.retracts, [])
 
     def _look_up(self, numbers: set[int]) -> None:
         """Read the names of terms that were not met yet."""
         for some in chunks(numbers - self._names.keys()):
             self._names.update(_NAMES.on(self._connection, self._log, some))
+
+    def _look_up_retracted(self, event_ids: set[bytes]) -> None:
+        """Read whom the events are about that some entries retract."""
+        self._retracted.clear()
+        for some in chunks(event_ids):
+            for event_id, data in _BY_ID.on(self._connection, self._log, some):
+                voided = self._means.leaf(data) if isinstance(data, bytes) else None
+                self._retracted[event_id] = voided.subjects if voided else []
 
     def _hash(self, data: Sequence[bytes]) -> None:
         """Hash entries, and compare the tiles that they fill with those that are stored."""

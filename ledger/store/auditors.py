@@ -4,8 +4,9 @@ What they look at is complete before they begin, so it is the same in every snap
 """
 
 import gc
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -60,9 +61,22 @@ def auditors(
     context = get_context("spawn")
     try:
         with ProcessPoolExecutor(workers, context, _begin, (place,)) as pool:
-            yield lambda task, items: pool.map(partial(_do, task), items)
+            yield partial(_shared, pool, 2 * workers)
     except BrokenProcessPool:
         raise StartupError("a process of the audit has ended before its work was done") from None
+
+
+def _shared(
+    pool: ProcessPoolExecutor, ahead: int, task: Task, items: Iterable[Any]
+) -> Iterator[Any]:
+    """What comes of the items in their order; so many are given out ahead, however many come."""
+    given: deque[Future[Any]] = deque()
+    for item in items:
+        given.append(pool.submit(_do, task, item))
+        if len(given) > ahead:
+            yield given.popleft().result()
+    while given:
+        yield given.popleft().result()
 
 
 # What this process works on: set once, when it begins.

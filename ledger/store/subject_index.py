@@ -8,6 +8,7 @@ by each audit out of 2^127. Only where the two differ is it looked for where.
 
 import secrets
 from collections.abc import Iterable, Iterator
+from math import floor, isfinite
 
 import sqlalchemy as sa
 
@@ -25,7 +26,8 @@ _ROWS = Statement(
 )
 _OUTSIDE = Statement(
     "SELECT min(position) FROM entry_subject WHERE log = ? "
-    "AND NOT (subject BETWEEN 1 AND ? AND position BETWEEN 1 AND ?)"
+    "AND NOT (subject BETWEEN 1 AND ? AND position BETWEEN 1 AND ? "
+    "AND subject = CAST(subject AS BIGINT) AND position = CAST(position AS BIGINT))"
 )
 _ENTRIES = Statement(
     "SELECT position, subjects FROM entry WHERE log = ? AND position > ? AND position <= ? "
@@ -86,7 +88,8 @@ def _lacking(connection: sa.Connection, log: int, size: int) -> list[Problem]:
     while len(found) < PROBLEMS_MAX and (
         rows := _ENTRIES.on(connection, log, position, size, READ_MAX)
     ):
-        named = {at: numbers_of(packed) for at, packed in rows}
+        # An entry at no whole position is one that is missing, which is said elsewhere.
+        named = {at: numbers_of(packed) for at, packed in rows if isinstance(at, int)}
         indexed: set[tuple[int, int]] = set()
         for some in chunks({number for numbers in named.values() for number in numbers}):
             indexed.update(_INDEXED.on(connection, log, position, rows[-1][0], some))
@@ -107,13 +110,20 @@ def _strays(connection: sa.Connection, log: int) -> Iterator[Problem]:
     while rows := _ALL.on(connection, log, *at, READ_MAX):
         for number, position, packed in rows:
             is_named = packed is not None and number in numbers_of(packed)
-            if not is_named and (first is None or position < first):
-                first = position
+            if not is_named and (first is None or _number(position) < first):
+                first = _number(position)
         at = rows[-1][:2]
     if first is not None:
         yield _stray(first)
 
 
 def _stray(position: object) -> Problem:
-    first = max(position, 1) if isinstance(position, int) else 1
+    first = _number(position)
     return Problem(first, "the index of subjects names one that the entry does not")
+
+
+def _number(position: object) -> int:
+    """The position that a value of any kind is at, or next behind."""
+    if isinstance(position, int | float) and isfinite(position):
+        return max(floor(position), 1)
+    return 1

@@ -35,8 +35,8 @@ class Leaf(NamedTuple):
     kind: str
     subjects: list[str]
     record_us: int
-    retracts: str = ""
-    """The event that it retracts: it is about whom that is about."""
+    retracts: bytes = b""
+    """The id of the event that it retracts: it is about whom that is about."""
     entry: Entry | None = None
     """Of the custody log, the entry itself."""
 
@@ -79,13 +79,13 @@ def custody_leaf(data: bytes) -> Leaf | None:
         made = Entry.FromString(data)
         event = made.event
         event_id = _id_bytes(event.event_id)
+        retracts = _id_bytes(event.retracted.retracted_event_id)
     except (DecodeError, ValueError):
         return None
     fact = event.WhichOneof("fact")
     if fact is None:
         return None
     body = getattr(event, fact)
-    retracts = body.retracted_event_id if fact == "retracted" else ""
     return Leaf(
         event_id,
         body.DESCRIPTOR.name,
