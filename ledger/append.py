@@ -14,7 +14,7 @@ from ledger.errors import LedgerError, Violation, refuse
 from ledger.guarding import erased_by, id_of, require_erasable, require_kept, require_theirs
 from ledger.ledger import Ledger
 from ledger.receipts import receipts
-from ledger.shape import is_plain, was_passed_on
+from ledger.shape import is_plain
 from ledger.store.batch import (
     ERASED,
     HELD,
@@ -46,18 +46,19 @@ ATTEMPTS_MAX = 5
 
 
 def append_events(
-    ledger: Ledger, request: AppendEventsRequest, timeout_s: float
+    ledger: Ledger, request: AppendEventsRequest, timeout_s: float, *, is_judged: bool = False
 ) -> AppendEventsResponse:
     """Append the events, all or none; see `begin` and `Pending.result`."""
-    return begin(ledger, request).result(timeout_s)
+    return begin(ledger, request, is_judged=is_judged).result(timeout_s)
 
 
-def begin(ledger: Ledger, request: AppendEventsRequest) -> "Pending":
+def begin(ledger: Ledger, request: AppendEventsRequest, *, is_judged: bool = False) -> "Pending":
     """Check the events and hand them to the writer. Whoever begins several waits in their order.
 
-    Raises LedgerError for what can never make sense, and as `Pending.result`.
+    `is_judged`: that the request is plain (see `ledger.shape`) is known. Raises LedgerError for
+    what can never make sense, and as `Pending.result`.
     """
-    is_judged = was_passed_on(request) or is_plain(request)
+    is_judged = is_judged or is_plain(request)
     now = ledger.clock()
     found = [
         fault

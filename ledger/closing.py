@@ -34,7 +34,7 @@ def closed(
     """
     caller, vault = ledger.sight.caller, ledger.log.vault
     drafts = [
-        Draft(
+        _Draft(
             Entry(event=event, format=FORMAT, approvals=approved, recorded_by=caller.spiffe_id),
             subjects,
         )
@@ -44,7 +44,7 @@ def closed(
     return [_closed(ledger, request, index, draft, keys) for index, draft in enumerate(drafts)]
 
 
-class Draft:
+class _Draft:
     """An entry without its personal fields, before these are committed to."""
 
     def __init__(self, entry: Entry, subjects: Sequence[str]) -> None:
@@ -55,7 +55,7 @@ class Draft:
 
 
 def _closed(
-    ledger: Ledger, request: AppendEventsRequest, index: int, draft: Draft, keys: Keys
+    ledger: Ledger, request: AppendEventsRequest, index: int, draft: _Draft, keys: Keys
 ) -> LedgerEvent:
     event, entry, made = request.events[index], draft.entry, _UNSEALED
     signed = request.signatures[index] if request.signatures else _UNSIGNED
@@ -77,7 +77,7 @@ def _closed(
     return _taken(event, rest, draft, made)
 
 
-def _taken(event: Event, rest: bytes, draft: Draft, made: Closed) -> LedgerEvent:
+def _taken(event: Event, rest: bytes, draft: _Draft, made: Closed) -> LedgerEvent:
     return LedgerEvent(
         kind_of(event),
         rest,

@@ -12,6 +12,10 @@ from ledger.v1.ledger_service_pb2 import AppendEventsRequest, BatchReceipt, Rece
 
 def receipts(ledger: Ledger, request: AppendEventsRequest, appended: Appended) -> Iterator[Receipt]:
     """One for each event, in the order of the request."""
+    pairs = zip(appended.entries, appended.new, strict=True)
+    # What is new is not there after a dry run, and is not the second time in one append either. Its
+    # position may be another's by then: of an append that the same transaction kept.
+    absent = {one.event_id for one, new in pairs if new} if request.validate_only else set()
     time, time_us = Timestamp(), 0
     for event, stored, new in zip(request.events, appended.entries, appended.new, strict=True):
         receipt = Receipt(
@@ -19,8 +23,7 @@ def receipts(ledger: Ledger, request: AppendEventsRequest, appended: Appended) -
             already_recorded=not new,
             leaf_hash=merkle.leaf_hash(stored.data),
         )
-        # In a dry run what is new is not there, the second time in one append neither.
-        if stored.position <= appended.size:
+        if stored.event_id not in absent:
             if time_us != stored.record_us:
                 time_us = stored.record_us
                 time.FromMicroseconds(time_us)

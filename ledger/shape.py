@@ -8,7 +8,6 @@ refused, and what this judge does not know it never says yes to.
 
 import re
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, cached_property
 from typing import Any
@@ -66,26 +65,6 @@ def is_plain(message: Message) -> bool:
     Then its times are times, its codes are in their lists, its texts without control characters.
     """
     return _shape_of(message.DESCRIPTOR).judge(message)
-
-
-class _Passed(threading.local):
-    """The message that was passed on as plain in a thread."""
-
-    message: Message | None = None
-
-
-_passed = _Passed()
-
-
-def pass_on(message: Message) -> None:
-    """Tell whoever this thread gives a message to next that it is plain."""
-    _passed.message = message
-
-
-def was_passed_on(message: Message) -> bool:
-    """Whether a message was passed on as plain to whoever asks, who is told once."""
-    passed, _passed.message = _passed.message, None
-    return passed is message
 
 
 class UnknownRuleError(Exception):

@@ -93,8 +93,8 @@ def in_process(ledger: Ledger) -> Iterator[Call]:
     context = SimpleNamespace(time_remaining=lambda: 30, is_active=lambda: True)
 
     def call(service: str, method: str, request: Message) -> Any:
-        check(request)
-        return METHODS[service][method](ledger, request, context)
+        asked = SimpleNamespace(ledger=ledger, context=context, is_plain=check(request))
+        return METHODS[service][method](asked, request)
 
     try:
         yield call

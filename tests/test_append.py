@@ -14,8 +14,9 @@ from conftest import STORES, ticking
 from events import event, id_of, place
 from google.type.date_pb2 import Date
 from test_bad_input import FAILED_PRECONDITION, INVALID, NOT_FOUND, refusal_of, refused
+from test_store import blocked
 
-from ledger.append import append_events, begin, reads_the_log
+from ledger.append import Pending, append_events, begin, reads_the_log
 from ledger.errors import LedgerError
 from ledger.ledger import Ledger
 from ledger.read import get_event
@@ -566,6 +567,31 @@ def test_a_dry_run_writes_nothing_and_promises_no_place(client: Client) -> None:
         assert receipt.inclusion_path == []
     assert (answer.stamp.size, answer.stamp.root) == (before.size, before.root)
     assert not append(client, *events).receipts[0].already_recorded
+
+
+def test_a_dry_run_in_the_transaction_of_an_append_does_not_get_its_place(
+    open_ledger: Any, database_url: str
+) -> None:
+    ledger, one = open_ledger(), registered()
+
+    def begun(*events: Event, **options: Any) -> Pending:
+        options |= {"events": events, "without_findings": True}
+        return begin(ledger, AppendEventsRequest(**options))
+
+    with blocked(database_url) as block:
+        first = begun(registered())
+        assert block.reached.wait(20)
+        dry = begun(one, one, validate_only=True, prove=True)
+        others = begun(registered(), registered())
+        block.release()
+    assert first.result(20).receipts[0].position == 1
+    assert [each.position for each in others.result(20).receipts] == [2, 3]
+    answer = dry.result(20)
+    assert answer.stamp.size == 3
+    for receipt in answer.receipts:
+        assert receipt.position == 0
+        assert not receipt.HasField("record_time")
+        assert receipt.inclusion_path == []
 
 
 def test_a_dry_run_finds_what_is_there(client: Client) -> None:

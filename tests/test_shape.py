@@ -18,7 +18,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from ledger.entry import _codes, _control_characters
 from ledger.rpc import strict
-from ledger.shape import UnknownRuleError, is_plain, judges_of, pass_on, was_passed_on
+from ledger.shape import UnknownRuleError, is_plain, judges_of
 from ledger.v1.custody_pb2 import BookedIn
 from ledger.v1.event_pb2 import Event
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest
@@ -127,16 +127,6 @@ def test_no_event_is_without_a_fact_a_time_or_a_precision() -> None:
         assert not is_plain(bare)
     for events in ([], [good] * 501):
         assert not is_plain(AppendEventsRequest(events=events))
-
-
-def test_only_what_was_passed_on_counts_as_judged_and_once() -> None:
-    one, other = Place(name="Station"), Place(name="Station")
-    pass_on(one)
-    assert not was_passed_on(other)
-    assert not was_passed_on(one)
-    pass_on(one)
-    assert was_passed_on(one)
-    assert not was_passed_on(one)
 
 
 def test_line_ends_are_part_of_what_people_write() -> None:

@@ -1,6 +1,7 @@
 """Streams of batches: whole or not at all, in order, within a credit, and again without harm."""
 
 import json
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -26,8 +27,10 @@ from test_watch import stopping
 
 from ledger import merkle, streaming
 from ledger.errors import LedgerError
+from ledger.keys.certificates import not_accepted
 from ledger.ledger import Ledger
 from ledger.rpc import batches, calls
+from ledger.rpc.call import Call
 from ledger.rpc.client import Client
 from ledger.rpc.pump import ATTEMPTS_MAX, Pump
 from ledger.rpc.server import Server
@@ -401,6 +404,32 @@ def test_the_pump_sends_again_what_was_not_answered() -> None:
     assert next(opened) == 1 + ATTEMPTS_MAX
 
 
+def test_a_stream_that_ends_well_and_early_has_not_kept_what_it_did_not_answer() -> None:
+    class Answers:
+        """Credit for all, and an end without an answer."""
+
+        def __init__(self, requests: Iterator[AppendEventBatchesRequest]) -> None:
+            self._requests, self._told = requests, 0
+
+        def __iter__(self) -> Self:
+            return self
+
+        def __next__(self) -> AppendEventBatchesResponse:
+            self._told += 1
+            if self._told > 1:
+                raise StopIteration
+            answer = AppendEventBatchesResponse()
+            answer.credit.batches, answer.credit.bytes = 3, 10_000
+            return answer
+
+        def cancel(self) -> None:
+            pass
+
+    with pytest.raises(LedgerError) as refused:
+        list(Pump(Answers, [batch(1)]).outcomes())
+    assert refused.value.name == "UNREACHABLE"
+
+
 # A file of any length.
 
 
@@ -509,6 +538,92 @@ def test_who_is_revoked_sends_no_further_batch(guarded: Guarded) -> None:
         list(sender.append_batches([mine]))
     assert refused.value.name == "UNIDENTIFIED"
     assert guarded.ledger.log.entries.size() == size
+
+
+def test_who_is_revoked_between_batches_gets_no_further_one_kept(
+    guarded: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though nobody looked meanwhile who is still known."""
+    monkeypatch.setattr(batches, "LOOK_S", 30)
+    sender = guarded.caller("orr-field-agent").client
+    with Sending(sender.ledger, timeout=30) as sending:
+        sending.send(of(event(PersonRegistered(person_id=str(uuid4())), agency="ORR")))
+        assert told([sending.next(), sending.next()]) == [0, 1]
+        size = guarded.ledger.log.entries.size()
+        with (guarded.folder / "server" / "revoked.txt").open("a") as file:
+            file.write("spiffe://custody.example/agency/ORR/role/field-agent\n")
+        guarded.server._calls._identities._look()
+        sending.send(of(event(PersonRegistered(person_id=str(uuid4())), agency="ORR")))
+        assert sending.rest() == ([], "UNIDENTIFIED")
+    assert guarded.ledger.log.entries.size() == size
+
+
+class Erasing:
+    """A supervisor who erases somebody, as another agency's approves."""
+
+    def __init__(self, guarded: Guarded) -> None:
+        self._guarded = guarded
+        self.client = guarded.person("cbp-agency-supervisor", "s-1").client
+
+    def batch(self, person_id: str) -> AppendEventBatchesRequest:
+        """What erases a person of whom there is something."""
+        self._guarded.tell(born(person_id))
+        erased = event(PersonalFieldsErased(person_id=person_id, order_reference="4"))
+        erased.actor.actor_id = "s-1"
+        return of(erased, approvals=[self._guarded.approval("ORR", "s-2", erased)])
+
+
+def test_what_is_erased_on_a_stream_brings_no_later_batches_out_of_order(guarded: Guarded) -> None:
+    """What is sealed while somebody is erased is decided anew, and others would pass it."""
+    erasing, child = Erasing(guarded), str(uuid4())
+    erased = erasing.batch(str(uuid4()))
+    sealed, unsealed = of(born(child)), of(event(PersonRegistered(person_id=child)))
+    for one in (sealed, unsealed):
+        one.events[0].actor.actor_id = "s-1"
+
+    with Sending(erasing.client.ledger, timeout=30) as sending:
+        with blocked(f"sqlite:///{guarded.folder.parent / 'ledger.db'}") as block:
+            sending.send(erased, sealed, unsealed)
+            sending.finish()
+            assert block.reached.wait(20)
+            time.sleep(0.3)
+            block.release()
+        answers, why = sending.rest()
+
+    assert (told(answers), why) == ([0, 1, 1, 1], "OK")
+    places = [one.receipt.first_position for one in answers[1:]]
+    assert places == sorted(places)
+
+
+def test_who_is_gone_has_erased_whom_she_erased(
+    guarded: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once, by what answers the stream: not when the tables follow, or at the next start."""
+    erasing, person_id = Erasing(guarded), str(uuid4())
+    erased, gone = erasing.batch(person_id), threading.Event()
+    destroyed: list[tuple[str, list[str]]] = []
+    vault, known = guarded.ledger.log.vault, Call.require_still_known
+    destroy = vault.destroy
+
+    def is_known(call: Call) -> None:
+        if gone.is_set():
+            raise not_accepted()
+        known(call)
+
+    def noted(people: list[str]) -> None:
+        destroyed.append((threading.current_thread().name, people))
+        destroy(people)
+
+    monkeypatch.setattr(batches, "LOOK_S", 30)
+    monkeypatch.setattr(Call, "require_still_known", is_known)
+    monkeypatch.setattr(vault, "destroy", noted)
+    with Sending(erasing.client.ledger, timeout=30) as sending:
+        sending.next()
+        gone.set()
+        sending.send(erased)
+        assert sending.rest() == ([], "UNIDENTIFIED")
+
+    assert [people for name, people in destroyed if name.startswith("stream")] == [[person_id]]
 
 
 def test_a_batch_may_be_as_large_as_an_append(client: Client) -> None:

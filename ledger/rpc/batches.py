@@ -8,20 +8,20 @@ from __future__ import annotations  # grpc's types take parameters in their stub
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import grpc
-from google.protobuf.message import Message
 
 from ledger.errors import LedgerError
 from ledger.rpc.call import Call
 from ledger.rpc.methods import Method
 from ledger.rpc.status import status_of
-from ledger.rpc.strict import check
+from ledger.rpc.strict import check, decode, require_none
 from ledger.streaming import Batch, Stream, light, opening
 from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.ledger_service_pb2 import (
+    AppendEventBatchesRequest,
     AppendEventBatchesResponse,
     AppendEventsRequest,
     BatchReceipt,
@@ -33,6 +33,12 @@ LOOK_S = 1.0
 IDLE_S = 60.0
 # How long an answer may wait to be taken.
 TAKE_S = 30.0
+
+# A batch is read as the append that it is begun as: the fields of both have the same numbers.
+_read = decode(AppendEventsRequest)
+_ONLY_OF_APPENDS = set(AppendEventsRequest.DESCRIPTOR.fields_by_number) - set(
+    AppendEventBatchesRequest.DESCRIPTOR.fields_by_number
+)
 
 # The statuses of what ends a stream, and not one batch alone.
 ENDING = {
@@ -47,13 +53,11 @@ ENDING = {
 }
 
 
-def answer_batches(
-    call: Call, messages: Any, read: Callable[[bytes], Message], begin: Method, age_s: float
-) -> Iterator[bytes]:
+def answer_batches(call: Call, messages: Any, begin: Method, age_s: float) -> Iterator[bytes]:
     """What became of each batch, in order, until the sender ends the stream or it must end."""
     stream = Stream()
     begins = threading.Thread(
-        target=_begin_each, args=(call, messages, read, begin, stream), name="batches", daemon=True
+        target=_begin_each, args=(call, messages, begin, stream), name="batches", daemon=True
     )
     begins.start()
     heard = time.monotonic()
@@ -116,34 +120,29 @@ def _told(call: Call, batch: Batch, stream: Stream) -> AppendEventBatchesRespons
     return answer
 
 
-def _begin_each(
-    call: Call, messages: Any, read: Callable[[bytes], Message], begin: Method, stream: Stream
-) -> None:
+def _begin_each(call: Call, messages: Any, begin: Method, stream: Stream) -> None:
     """Begin the batches as they arrive, until none comes any more."""
     try:
         for data in _arriving(messages):
             stream.spend(len(data))
             call.identify()
             time.sleep(call.limits.pace(call.caller))
-            _begin(call, data, read, begin, stream)
+            _begin(call, data, begin, stream)
     except Exception as error:  # noqa: BLE001  # whatever it is, the other thread ends the call
         stream.end(error)
     stream.end()
 
 
-def _begin(
-    call: Call, data: bytes, read: Callable[[bytes], Message], begin: Method, stream: Stream
-) -> None:
+def _begin(call: Call, data: bytes, begin: Method, stream: Stream) -> None:
     try:
-        read(data)
-        # The fields of both have the same numbers.
-        request = AppendEventsRequest.FromString(data)
+        request = _read(data)
+        require_none(request, _ONLY_OF_APPENDS)
         request.without_findings = True
-        check(request)
+        call.is_plain = check(request)
     except LedgerError as refusal:
         stream.refuse(refusal, len(data))
         return
-    stream.begin(lambda: begin(call.ledger, request, call.context), request, len(data))
+    stream.begin(lambda: begin(call, request), request, len(data))
 
 
 def _arriving(messages: Any) -> Iterator[bytes]:

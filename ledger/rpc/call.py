@@ -64,6 +64,8 @@ class Call:
         self._reason = "OK"
         self.request: Message | None = None
         """What was asked last; None: nothing that could be read."""
+        self.is_plain = False
+        """Whether it was found to be plain (see `ledger.shape`), and need not be judged again."""
         self._counts: dict[str, int] = {}
 
     def identify(self) -> None:
@@ -82,7 +84,7 @@ class Call:
         if data is None:
             raise too_slow()
         request = read(data)
-        check(request)
+        self.is_plain = check(request)
         self.request = request
         return request
 

@@ -76,7 +76,7 @@ class Calls(grpc.GenericRpcHandler):
 
             def batches(messages: Any, context: grpc.ServicerContext) -> Iterator[bytes]:
                 with self._stream(path, context) as call:
-                    yield from answer_batches(call, messages, read, answer, STREAM_AGE_S)
+                    yield from answer_batches(call, messages, answer, STREAM_AGE_S)
 
             return self._streaming(batches)
         if not method.server_streaming:
@@ -84,7 +84,7 @@ class Calls(grpc.GenericRpcHandler):
             def unary(messages: Any, context: grpc.ServicerContext) -> bytes:
                 with self._call(path, context) as call:
                     request = call.begin(messages, read)
-                    return call.sent(request, answer(call.ledger, request, context))
+                    return call.sent(request, answer(call, request))
 
             return grpc.stream_unary_rpc_method_handler(unary, None, None)
 
@@ -92,7 +92,7 @@ class Calls(grpc.GenericRpcHandler):
             with self._stream(path, context) as call:
                 request = call.begin(messages, read)
                 until = time.monotonic() + STREAM_AGE_S
-                for message in answer(call.ledger, request, context):
+                for message in answer(call, request):
                     call.require_still_known()
                     yield call.sent(request, message)
                     if time.monotonic() > until:

@@ -1,7 +1,7 @@
 """The methods of each service: a name of the words, and what answers it.
 
-What a method gets is a request whose shape was judged, what it raises is a LedgerError: grpc stays
-outside.
+What a method gets is a call and its request, whose shape was judged; what it raises is a
+LedgerError: grpc stays outside.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,11 +31,12 @@ from ledger.export import export_events
 from ledger.ledger import Ledger
 from ledger.prove import get_checkpoint, get_consistency_proof, get_inclusion_proof
 from ledger.read import get_event, list_codes, read_events, watch_events
+from ledger.rpc.call import Call
 
 DEADLINE_S = 30.0
 
-# Of (ledger, request, context).
-Method = Callable[[Ledger, Any, grpc.ServicerContext], Any]
+Method = Callable[[Call, Any], Any]
+"""Of a call and what it asks."""
 
 
 def _left_s(context: grpc.ServicerContext) -> float:
@@ -45,23 +46,25 @@ def _left_s(context: grpc.ServicerContext) -> float:
 
 
 def _plain(answer: Callable[[Ledger, Any], Any]) -> Method:
-    """A method that needs nothing of the call but its request."""
-    return lambda ledger, request, _context: answer(ledger, request)
+    """A method that needs nothing of the call but the ledger as its caller sees it."""
+    return lambda call, request: answer(call.ledger, request)
 
 
 METHODS: Mapping[str, Mapping[str, Method]] = {
     "LedgerService": {
-        "AppendEvents": lambda ledger, request, context: append_events(
-            ledger, request, _left_s(context)
+        "AppendEvents": lambda call, request: append_events(
+            call.ledger, request, _left_s(call.context), is_judged=call.is_plain
         ),
         # Of one batch; what becomes of it is waited for while others are begun.
-        "AppendEventBatches": _plain(begin),
+        "AppendEventBatches": lambda call, request: begin(
+            call.ledger, request, is_judged=call.is_plain
+        ),
         "GetEvent": _plain(get_event),
         "ReadEvents": _plain(read_events),
-        "WatchEvents": lambda ledger, request, context: watch_events(
-            ledger, request, context.is_active
+        "WatchEvents": lambda call, request: watch_events(
+            call.ledger, request, call.context.is_active
         ),
-        "ListCodes": lambda _ledger, request, _context: list_codes(request),
+        "ListCodes": lambda _call, request: list_codes(request),
     },
     "CustodyQueryService": {
         name: _plain(answer)

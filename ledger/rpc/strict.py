@@ -4,8 +4,8 @@ A field that this edition does not know would be kept in the log and mean nothin
 its number and place. Bytes that are no message at all are a refusal too, not an INTERNAL.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Container, Iterable, Iterator
+from typing import Any, TypeVar
 
 import protovalidate
 from google.protobuf.message import DecodeError, Message
@@ -13,18 +13,20 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from ledger.errors import LedgerError, Violation, refuse
-from ledger.shape import is_plain, is_time, pass_on
+from ledger.shape import is_plain, is_time
 from ledger.v1 import _validate_pb2
 from ledger.v1.error_pb2 import ErrorReason
+
+_Request = TypeVar("_Request", bound=Message)
 
 _validator = protovalidate.Validator()
 _rules: Any = _validate_pb2.DESCRIPTOR.extensions_by_name["field"]
 
 
-def decode(request_type: type[Message]) -> Callable[[bytes], Message]:
+def decode(request_type: type[_Request]) -> Callable[[bytes], _Request]:
     """Reads requests of a type. Raises MALFORMED_REQUEST, UNKNOWN_FIELD."""
 
-    def read(data: bytes) -> Message:
+    def read(data: bytes) -> _Request:
         try:
             message = request_type.FromString(data)
         except DecodeError:
@@ -34,16 +36,21 @@ def decode(request_type: type[Message]) -> Callable[[bytes], Message]:
         size = message.ByteSize()
         message.DiscardUnknownFields()
         if message.ByteSize() != size:
-            where = _unknown_fields(request_type.FromString(data), "")
-            raise refuse(
-                [
-                    (ErrorReason.ERROR_REASON_UNKNOWN_FIELD, path, "this ledger does not know it")
-                    for path in where
-                ]
-            )
+            raise _unknown(_unknown_fields(request_type.FromString(data), ""))
         return message
 
     return read
+
+
+def require_none(request: Message, numbers: Container[int]) -> None:
+    """Raise UNKNOWN_FIELD where a request has a field of these numbers."""
+    if found := [field.number for field, _ in request.ListFields() if field.number in numbers]:
+        raise _unknown(f"#{number}" for number in found)
+
+
+def _unknown(paths: Iterable[str]) -> LedgerError:
+    reason = ErrorReason.ERROR_REASON_UNKNOWN_FIELD
+    return refuse([(reason, path, "this ledger does not know it") for path in paths])
 
 
 def _unknown_fields(message: Message, path: str) -> Iterator[str]:
@@ -64,11 +71,13 @@ def _parts(message: Message) -> Iterator[tuple[str, Message]]:
             yield field.name, value
 
 
-def check(request: Message) -> None:
-    """Raise INVALID_REQUEST unless the request has the shape that the words ask for."""
+def check(request: Message) -> bool:
+    """Raise INVALID_REQUEST unless the request has the shape that the words ask for.
+
+    Return whether it is plain; see `ledger.shape`.
+    """
     if is_plain(request):
-        pass_on(request)
-        return
+        return True
     # What is too much is not looked into: each of two million empty events has faults of its own.
     # What is no time cannot be compared with one.
     found = (
@@ -82,6 +91,7 @@ def check(request: Message) -> None:
             f"{found[0].field}: {found[0].description}",
             violations=found,
         )
+    return False
 
 
 def _too_many(request: Message) -> list[Violation]:

@@ -25,10 +25,10 @@ def load(ledger: Ledger, batches: Iterable[list[bytes]]) -> Iterator[list[bytes]
     for batch in batches:
         request = read(request_of(batch))
         request.without_findings = True
-        check(request)
+        is_plain = check(request)
         is_alone = reads_the_log(request)
         settle(0 if is_alone else UNDER_WAY)
-        waiting.append(begin(ledger, request))
+        waiting.append(begin(ledger, request, is_judged=is_plain))
         settle(0 if is_alone else UNDER_WAY)
         yield batch
     settle(0)
