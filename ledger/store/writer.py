@@ -4,7 +4,6 @@ Durability costs a flush to disk for each transaction, whatever it holds; so tho
 one is being written share the next (group commit).
 """
 
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -25,10 +24,6 @@ WAITING_MAX = 2_000
 # Until a database server that was killed is back, on a busy machine: ten seconds.
 ATTEMPTS_MAX = 9
 RETRY_S = 0.02
-# How long a busy thread keeps the interpreter when the writer wants it back, which it does after
-# each of some twenty statements of a group. With Python's 5 ms a group took up to twice as long,
-# and the others did no more.
-SWITCH_S = 0.0005
 
 logger = structlog.get_logger()
 
@@ -39,7 +34,6 @@ class Writer:
     def __init__(self, database: Database, log: Log, on_failure: Callable[[], None]) -> None:
         """Become the writing process. Raises StartupError if another one is, on SQLite."""
         database.lock_for_writing()
-        sys.setswitchinterval(min(SWITCH_S, sys.getswitchinterval()))
         self._database = database
         self._log = log
         self._on_failure = on_failure
