@@ -84,6 +84,9 @@ class LedgerServiceServicer:
         The answers come in the order of the batches; one that is refused ends nothing. The first answer
         comes before any batch, and says how many may be under way. A call that breaks off leaves whole
         batches or nothing: send again all that was not answered.
+        The batches stand in the log in their order, unless one had to be decided anew because meanwhile,
+        in another call, somebody was erased or got her key, or a precondition failed by what the caller
+        may not see. Whoever needs an order between two facts states their valid times.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

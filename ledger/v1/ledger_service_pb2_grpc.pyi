@@ -42,6 +42,9 @@ class LedgerServiceStub:
     The answers come in the order of the batches; one that is refused ends nothing. The first answer
     comes before any batch, and says how many may be under way. A call that breaks off leaves whole
     batches or nothing: send again all that was not answered.
+    The batches stand in the log in their order, unless one had to be decided anew because meanwhile,
+    in another call, somebody was erased or got her key, or a precondition failed by what the caller
+    may not see. Whoever needs an order between two facts states their valid times.
     """
     GetEvent: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.GetEventRequest, _ledger_service_pb2.GetEventResponse]
     """One event by its id."""
@@ -68,6 +71,9 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     The answers come in the order of the batches; one that is refused ends nothing. The first answer
     comes before any batch, and says how many may be under way. A call that breaks off leaves whole
     batches or nothing: send again all that was not answered.
+    The batches stand in the log in their order, unless one had to be decided anew because meanwhile,
+    in another call, somebody was erased or got her key, or a precondition failed by what the caller
+    may not see. Whoever needs an order between two facts states their valid times.
     """
     GetEvent: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.GetEventRequest, _ledger_service_pb2.GetEventResponse]  # type: ignore[assignment]
     """One event by its id."""
@@ -103,6 +109,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         The answers come in the order of the batches; one that is refused ends nothing. The first answer
         comes before any batch, and says how many may be under way. A call that breaks off leaves whole
         batches or nothing: send again all that was not answered.
+        The batches stand in the log in their order, unless one had to be decided anew because meanwhile,
+        in another call, somebody was erased or got her key, or a precondition failed by what the caller
+        may not see. Whoever needs an order between two facts states their valid times.
         """
 
     @_abc_1.abstractmethod
