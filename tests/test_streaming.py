@@ -26,6 +26,7 @@ from test_store import blocked
 from test_watch import stopping
 
 from ledger import merkle, streaming
+from ledger.cli import append
 from ledger.errors import LedgerError
 from ledger.keys.certificates import not_accepted
 from ledger.ledger import Ledger
@@ -462,9 +463,38 @@ def test_a_file_of_lines_is_appended_in_batches_and_a_wrong_line_is_named(
         done = ledger_here(*command, file)
         assert done.returncode == 2
         assert said in done.stderr
+        assert "stopped: 0 events appended, 0 there already" in done.stderr
     assert ledger_here(*command, file, "--dry-run").returncode == 2
     assert ledger_here(*command, tmp_path / "nowhere").returncode == 2
     assert sqlite_server._ledger.log.entries.size() == 1_203
+
+
+def test_where_a_file_of_lines_breaks_off_it_is_said_how_far_it_came(
+    sqlite_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what was sent before, and behind a batch that is refused."""
+    monkeypatch.setattr(append, "BATCH_EVENTS_MAX", 5)
+    file, address = tmp_path / "events.jsonl", sqlite_server.address
+    events = [registered() for _ in range(24)]
+    texts = [json.dumps(MessageToDict(one)).encode() for one in events]
+
+    file.write_bytes(b"\n".join([*texts[:11], b"\xff", *texts[11:]]))
+    done = ledger_here("append", "--lines", "--server", address, file)
+    assert done.returncode == 2
+    assert "events.jsonl: line 12: byte 0 is not UTF-8" in done.stderr
+    assert "stopped: 10 events appended, 0 there already" in done.stderr
+
+    wrong = registered()
+    wrong.valid_time.zone = "Utopia"
+    file.write_bytes(b"\n".join([*texts[:5], json.dumps(MessageToDict(wrong)).encode()]))
+    done = ledger_here("append", "--lines", "--server", address, file)
+    assert "UNKNOWN_ZONE: line 6.valid_time.zone" in done.stderr
+    assert "stopped: 0 events appended, 5 there already" in done.stderr
+    assert sqlite_server._ledger.log.entries.size() == 10
+
+    file.write_bytes(b"\n".join(texts[:2]))
+    done = ledger_here("append", "--server", address, file)
+    assert "line 2, column 1: not JSON: Extra data; a file with an event on each" in done.stderr
 
 
 # Who sends.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import uuid4
 
 import typer
@@ -26,6 +26,9 @@ from ledger.v1.ledger_service_pb2 import (
 )
 from ledger.v1.time_pb2 import Precision
 from ledger.v1.view_pb2 import Severity
+
+if TYPE_CHECKING:
+    from ledger.rpc.client import Client
 
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Say what would become of it, and append nothing.")
@@ -95,8 +98,8 @@ def append(
     to send again what was not answered: an event that is there already is not appended again.
 
     With --lines the file may be of any length. It is sent in batches, each all or none, and what
-    the events cause is not looked for. It stops where a batch is refused; what was sent before is
-    kept. Mend the line and run it again.
+    the events cause is not looked for. It stops where a batch is refused and says how many are
+    kept, which are those of the others that were sent. Mend the line and run it again.
 
     Example: ledger append apprehended.json --dry-run, where the file has
 
@@ -176,34 +179,61 @@ def _signatures(key: Path) -> Callable[[Iterable[Event]], list[SignedEvent]]:
     return lambda events: [signed_event(private_key, one) for one in events]
 
 
+class _Lines:
+    """The events of a file's lines on their way: how many there are, and what stopped them."""
+
+    def __init__(self, file: Path, signed: Callable[[Iterable[Event]], list[SignedEvent]]) -> None:
+        self.appended = self.recorded = 0
+        self.stamp = Stamp()
+        self._file, self._signed = file, signed
+        self._under_way: deque[list[int]] = deque()
+        self._refused: list[LedgerError] = []
+        self._unread: list[LedgerError | MistakeError] = []
+
+    def send(self, client: "Client") -> None:
+        """Append them. What was sent when something turns out to be wrong is answered first."""
+        for outcome in client.append_batches(self._batches()):
+            lines = self._under_way.popleft()
+            if outcome.refusal is not None:
+                self._refused.append(_by_lines(outcome.refusal, lines))
+                continue
+            self.appended += len(outcome.receipt.leaf_hashes)
+            self.recorded += len(outcome.receipt.already_recorded)
+            self.stamp = outcome.receipt.stamp
+        for wrong in [*self._refused, *self._unread]:
+            raise wrong
+
+    def _batches(self) -> Iterator[AppendEventBatchesRequest]:
+        try:
+            for some in _in_batches(read_lines(self._file)):
+                self._under_way.append([line for line, _ in some])
+                events = [event for _, event in some]
+                yield AppendEventBatchesRequest(events=events, signatures=self._signed(events))
+                if self._refused:
+                    return
+        except (LedgerError, MistakeError) as error:
+            self._unread.append(error)
+
+    def __str__(self) -> str:
+        return f"{self.appended} events appended, {self.recorded} there already"
+
+
 def _append_lines(file: Path, sign: Path | None, server: str, output: Output) -> None:
     """Append the event of each line, in batches, and say how many there are."""
-    signed = _signatures(sign) if sign else lambda _: []
-    under_way: deque[list[int]] = deque()
-
-    def batches() -> Iterator[AppendEventBatchesRequest]:
-        for some in _in_batches(read_lines(file)):
-            under_way.append([line for line, _ in some])
-            events = [event for _, event in some]
-            yield AppendEventBatchesRequest(events=events, signatures=signed(events))
-
-    appended = recorded = 0
-    stamp = Stamp()
-    with connected(server) as client:
-        for outcome in client.append_batches(batches()):
-            at = under_way.popleft()
-            if outcome.refusal is not None:
-                raise _by_lines(outcome.refusal, at)
-            appended += len(outcome.receipt.leaf_hashes)
-            recorded += len(outcome.receipt.already_recorded)
-            stamp = outcome.receipt.stamp
+    lines = _Lines(file, _signatures(sign) if sign else lambda _: [])
+    try:
+        with connected(server) as client:
+            lines.send(client)
+    except (LedgerError, MistakeError):
+        typer.echo(f"ledger: stopped: {lines}", err=True)
+        raise
     if output == Output.JSON:
-        found = {"events_appended": appended, "already_recorded": recorded}
-        show_json({**found, "size": stamp.size, "root": stamp.root.hex()})
+        found = {"events_appended": lines.appended, "already_recorded": lines.recorded}
+        show_json({**found, "size": lines.stamp.size, "root": lines.stamp.root.hex()})
         return
-    typer.echo(f"{appended} events appended, {recorded} there already")
-    if stamp.root:
-        show_stamp(stamp)
+    typer.echo(str(lines))
+    if lines.stamp.root:
+        show_stamp(lines.stamp)
 
 
 def _in_batches(some: Iterable[tuple[int, Event]]) -> Iterator[list[tuple[int, Event]]]:

@@ -20,6 +20,8 @@ _WITHIN = re.compile(r"^Failed to parse (\w+) field: ")
 _UNKNOWN = re.compile(r'has no field named "([^"]*)"')
 _ENUM = re.compile(r"^Invalid enum value (.*) for enum type ([\w.]+)")
 _TYPE = re.compile(r'^Message type "[\w.]+" ')
+# What Python's reader says of what follows a whole value.
+_MORE = "Extra data"
 _KNOWN = re.compile(r"'(\w+)'")
 
 
@@ -31,12 +33,12 @@ def read_bytes(file: Path) -> bytes:
         raise MistakeError(f"{file} cannot be read: {error.strerror}") from None
 
 
-def text_of(content: bytes, file: Path) -> str:
-    """The text that a file holds. Raises MistakeError."""
+def text_of(content: bytes, where: object) -> str:
+    """The text that a file, or a line of it, holds. Raises MistakeError, which says `where`."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise MistakeError(f"{file}: byte {error.start} is not UTF-8") from None
+        raise MistakeError(f"{where}: byte {error.start} is not UTF-8") from None
 
 
 def read_json(file: Path) -> Any:
@@ -52,7 +54,7 @@ def read_lines(file: Path) -> Iterator[tuple[int, Event]]:
     try:
         with sys.stdin.buffer if str(file) == "-" else file.open("rb") as lines:
             for line, content in enumerate(lines, 1):
-                if text := text_of(content, file).strip():
+                if text := text_of(content, f"{file}: line {line}").strip():
                     yield line, _event(_parsed(text, file, line), f"line {line}")
     except OSError as error:
         raise MistakeError(f"{file} cannot be read: {error.strerror}") from None
@@ -64,9 +66,10 @@ def _parsed(text: str, file: Path, first_line: int) -> Any:
         return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
     except json.JSONDecodeError as error:
         line = first_line + error.lineno - 1
-        raise _malformed(
-            f"{file}: line {line}, column {error.colno}", f"not JSON: {error.msg}"
-        ) from None
+        said = f"not JSON: {error.msg}"
+        if error.msg == _MORE and error.lineno > 1:
+            said += "; a file with an event on each line is appended with --lines"
+        raise _malformed(f"{file}: line {line}, column {error.colno}", said) from None
     except RecursionError:
         raise _malformed(str(file), "nested too deeply") from None
     except ValueError as error:

@@ -92,20 +92,21 @@ def run(
     Example: ledger import run list.csv --profile orr-separations
     """
     rejected: list[tuple[int, int, str, str]] = []
-    said: list[str] = []
 
-    def tell(row: Any, _verdict: str) -> None:
+    def gather(row: Any, _verdict: str) -> None:
         if row.reason:
             rejected.append((row.line, row.number, row.column, row.reason))
+
+    def tell(row: Any, _verdict: str) -> None:
         verb = "rejected" if row.reason else "note"
         for column, text in [(row.column, row.reason)] * bool(row.reason) + row.notes:
-            said.append(f"line {row.line}: {verb}: {f'{column} {text}'.strip()}")
+            typer.echo(f"line {row.line}: {verb}: {f'{column} {text}'.strip()}", err=True)
 
-    imported = _import(file, profile, server, validate_only=False, told=tell)
-    if output == Output.JSON:
+    is_json = output == Output.JSON
+    told = tell if is_json else gather
+    imported = _import(file, profile, server, validate_only=False, told=told)
+    if is_json:
         show_json(_counts(imported))
-        for line in said:
-            typer.echo(line, err=True)
         return
     if rejected:
         show_table("Rejected", ["line", "row", "column", "reason"], rejected)
