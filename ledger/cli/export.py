@@ -68,7 +68,7 @@ def parquet(
     positions; those that the folder has are not written again. A manifest names for each file its
     range, SHA-256 and Merkle roots. Of everybody, under their ids: it is for auditors alone.
 
-    Example: ledger export parquet audit-2019 --database sqlite:///backup.db
+    Example: ledger export parquet audit-2019 --open --database sqlite:///backup.db
     """
     # Imported here because other commands need neither a database nor DuckDB.
     from rich.console import Console
@@ -94,6 +94,8 @@ def parquet(
     typer.echo(f"{found.size} of {size} entries in {len(names)} files in {folder}")
     if found.parts:
         typer.echo(f"root {found.root}")
+    else:
+        typer.echo("no range is complete yet: --open")
 
 
 def _export(kind: str, types: list[str] | None, server: str) -> None:

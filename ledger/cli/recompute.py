@@ -75,7 +75,7 @@ def recompute(
 
 def _plain(found: "Recomputed") -> dict[str, object]:
     return {
-        "ok": found.ok,
+        "ok": found.ok if found.is_compared else None,
         "is_compared": found.is_compared,
         "as_of_us": found.as_of_us,
         "size": found.size,
@@ -99,6 +99,8 @@ def _show(found: "Recomputed") -> None:
     if found.is_compared:
         outcome = "the same" if found.ok else "NOT THE SAME"
         typer.echo(f"files and fold say {outcome}")
+    else:
+        typer.echo("not compared with a log: the files are as they were written, and no more")
     show_table(
         f"{found.size} entries, {found.persons} persons",
         ["table", "rows", "buckets", "that differ"],

@@ -11,13 +11,16 @@ from typing import Any
 from ledger import merkle
 from ledger.errors import MistakeError, TamperedError
 from ledger.recompute import fold, manifest
-from ledger.recompute.columns import key_of
+from ledger.recompute.columns import EVENT, SUBJECT, key_of
 from ledger.recompute.engine import TEXTS, Engine, opened, text_of
 from ledger.recompute.manifest import Manifest, Part
+from ledger.recompute.rows import to_csv
 from ledger.store.entries import Entries
 from ledger.store.tree import Tree
+from projections.codes import edition
 
 SHOWN_MAX = 20
+FILES = {"event": EVENT, "subject": SUBJECT}
 BUCKETS = 256
 NO_ORDER = "('linked', 'zones')"
 """Why the order of somebody's events is not known to the texts; other reasons are of custody."""
@@ -36,9 +39,9 @@ class Table:
     buckets: int = 0
     """How many of the buckets of persons have any; of a census, of its agencies and facilities."""
     differing: list[int] = field(default_factory=list)
-    """The buckets in which the fold says something else."""
+    """The buckets in which the fold says something else; of files, where their ranges begin."""
     differences: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
-    """The first rows that only the files, or only the fold, have: ("files" or "fold", row)."""
+    """The first rows that only one side has: ("files", "fold" or, of the files, "log"; row)."""
 
 
 @dataclass
@@ -84,6 +87,9 @@ def check(folder: Path, progress: Progress = lambda _done, _total: None) -> Mani
         progress(part.last, found.size)
     with TemporaryDirectory() as aside, opened(Path(aside)) as engine:
         for part in found.parts:
+            for file in part.files:
+                if (rows := engine.count(folder / file.name)) != file.rows:
+                    raise TamperedError(f"{file.name} has {rows} rows")
             tops |= _leaves(engine, folder, part, tops)
     return found
 
@@ -124,6 +130,8 @@ def recompute(
         raise MistakeError(f"the files have {found.size} entries, not {size}")
     if log and (log[0].size() < found.size or log[1].root(found.size).hex() != found.root):
         raise TamperedError("the files are not of this log: its root at their size is another")
+    if log and found.words != edition():
+        raise MistakeError("the files were made with other words than these: export them again")
     made = Recomputed(as_of_us, size, found.root)
     with TemporaryDirectory() as aside, opened(Path(aside)) as engine:
         _compute(engine, folder, found, made)
@@ -131,6 +139,7 @@ def recompute(
             _load_fold(engine, Path(aside), log[0], made, progress)
             for table in made.tables:
                 _compare(engine, table)
+            made.tables += _compare_files(engine, Path(aside), folder, found, log[0])
             made.is_compared = True
     return made
 
@@ -180,7 +189,40 @@ def _load_fold(
 
 
 def _writer(stack: ExitStack, path: Path) -> Callable[[Iterable[Any]], None]:
-    return csv.writer(stack.enter_context(path.open("w", encoding="utf-8", newline=""))).writerows
+    file = stack.enter_context(path.open("w", encoding="utf-8", newline=""))
+    return csv.writer(file, quoting=csv.QUOTE_ALL).writerows
+
+
+def _compare_files(
+    engine: Engine, aside: Path, folder: Path, found: Manifest, entries: Entries
+) -> list[Table]:
+    """Make the rows of the files again from the entries, and find the files that have others."""
+    tables = {name: Table(name, 0, len(found.parts)) for name in FILES}
+    for part in found.parts:
+        made = {name: aside / f"{name}.csv" for name in FILES}
+        for _ in to_csv(entries, part.first, part.last, made["event"], made["subject"]):
+            pass
+        for (name, columns), file in zip(FILES.items(), part.files, strict=True):
+            engine.load_csv("made", columns, made[name])
+            engine.name_files("kept", [folder / file.name])
+            tables[name].rows += file.rows
+            _compare_file(engine, tables[name], columns, part.first)
+            engine.run("DROP VIEW kept")
+            engine.run("DROP TABLE made")
+    return list(tables.values())
+
+
+def _compare_file(engine: Engine, table: Table, columns: Iterable[str], first: int) -> None:
+    names = ", ".join(columns)
+    for side, one, other in (("files", "kept", "made"), ("log", "made", "kept")):
+        rows = engine.run(
+            f"SELECT {names} FROM {one} EXCEPT ALL SELECT {names} FROM {other} "
+            f"ORDER BY position LIMIT {SHOWN_MAX}"
+        )
+        if rows and first not in table.differing:
+            table.differing.append(first)
+        shown = sum(1 for known, _ in table.differences if known == side)
+        table.differences += [(side, row) for row in rows[: SHOWN_MAX - shown]]
 
 
 def _compare(engine: Engine, table: Table) -> None:

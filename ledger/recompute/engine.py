@@ -1,5 +1,6 @@
 """The one door to DuckDB."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
@@ -52,13 +53,18 @@ class Engine:
 
     def name_files(self, view: str, paths: Iterable[Path]) -> None:
         """Call some Parquet files a table."""
-        names = ", ".join(_quoted(one) for one in paths)
+        names = ", ".join(_read_from(one) for one in paths)
         self.run(f"CREATE VIEW {view} AS SELECT * FROM read_parquet([{names}])")
+
+    def count(self, path: Path) -> int:
+        """How many rows a Parquet file has. Raises StartupError where it cannot be read."""
+        ((found,),) = self.run(f"SELECT count(*) FROM read_parquet({_read_from(path)})")
+        return int(found)
 
     def leaf_hashes(self, path: Path) -> Iterator[bytes]:
         """The leaf hashes of a file of events, in its order."""
         try:
-            found = self._connection.execute(f"SELECT leaf_hash FROM {_quoted(path)}")
+            found = self._connection.execute(f"SELECT leaf_hash FROM {_read_from(path)}")
             while some := found.fetchmany(10_000):
                 yield from (bytes.fromhex(one) for (one,) in some)
         except (duckdb.Error, ValueError, TypeError) as error:
@@ -91,12 +97,17 @@ def text_of(name: str) -> str:
 
 def _from_csv(source: Path, columns: Mapping[str, str]) -> str:
     typed = ", ".join(f"'{name}': '{kind}'" for name, kind in columns.items())
-    # A text that is empty is empty, and not unknown; one may have line ends in it.
+    # What is quoted is a text, be it empty, and never unknown; one may have line ends in it.
     return (
-        f"SELECT * FROM read_csv({_quoted(source)}, columns = {{{typed}}}, header = false, "
-        f"delim = ',', quote = '\"', escape = '\"', nullstr = '\\N', parallel = false, "
-        "auto_detect = false)"
+        f"SELECT * FROM read_csv({_read_from(source)}, columns = {{{typed}}}, header = false, "
+        f"delim = ',', quote = '\"', escape = '\"', allow_quoted_nulls = false, "
+        "parallel = false, auto_detect = false)"
     )
+
+
+def _read_from(path: Path) -> str:
+    """A path to read from, in which DuckDB would take some characters for any others."""
+    return _quoted(Path(re.sub(r"[*?[]", r"[\g<0>]", str(path))))
 
 
 def _quoted(path: Path) -> str:

@@ -68,11 +68,12 @@ def read(folder: Path) -> Manifest:
         made = json.loads(path.read_text(encoding="utf-8"))
         if made["format"] != FORMAT:
             raise MistakeError(f"{path} is of another format: {made['format']}")
-        parts = [_part(one) for one in made["parts"]]
-        return Manifest(int(made["width"]), int(made["words"]), parts)
+        return _manifest(made)
     except FileNotFoundError:
         raise MistakeError(f"there is no {path}") from None
-    except (ValueError, KeyError, TypeError):
+    except OSError as error:
+        raise MistakeError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise MistakeError(f"{path} is not a manifest of an export") from None
 
 
@@ -87,6 +88,7 @@ def write(folder: Path, manifest: Manifest) -> None:
     }
     fresh = folder / f"{NAME}.part"
     fresh.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+    fresh.chmod(0o600)
     fresh.replace(folder / NAME)
 
 
@@ -99,9 +101,40 @@ def digest(path: Path) -> str:
     return found.hexdigest()
 
 
+def _manifest(made: dict[str, Any]) -> Manifest:
+    parts = [_part(one) for one in made["parts"]]
+    found = Manifest(_number(made["width"]), _number(made["words"]), parts)
+    said = made["checkpoint"]
+    if found.width < 1 or (said["size"], said["root"]) != (found.size, found.root):
+        raise ValueError("a checkpoint of other files")
+    return found
+
+
 def _part(made: dict[str, Any]) -> Part:
-    events, subjects = File(**made.pop("events")), File(**made.pop("subjects"))
-    part = Part(**made, events=events, subjects=subjects)
+    part = Part(
+        _number(made["first"]),
+        _number(made["last"]),
+        _text(made["subtree_root"]),
+        _text(made["log_root"]),
+        _file(made["events"]),
+        _file(made["subjects"]),
+    )
     if not 0 < part.first <= part.last:
         raise ValueError("a range that is none")
     return part
+
+
+def _file(made: dict[str, Any]) -> File:
+    return File(_text(made["name"]), _number(made["rows"]), _text(made["sha256"]))
+
+
+def _number(made: object) -> int:
+    if not isinstance(made, int):
+        raise TypeError("not a number")
+    return made
+
+
+def _text(made: object) -> str:
+    if not isinstance(made, str):
+        raise TypeError("not a text")
+    return made

@@ -5,27 +5,24 @@ and goes on where it was broken off. Nothing of it is in memory but a few entrie
 one range.
 """
 
-import csv
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from google.protobuf.message import DecodeError
-
 from ledger import merkle
 from ledger.errors import StartupError, TamperedError
-from ledger.recompute.columns import EVENT, SUBJECT, event_row, subject_rows
+from ledger.recompute.columns import EVENT, SUBJECT
 from ledger.recompute.engine import Engine, opened
 from ledger.recompute.manifest import NAME, File, Manifest, Part, digest, read, write
-from ledger.store.entries import Entries, Stored, query_of
+from ledger.recompute.rows import to_csv
+from ledger.store.entries import Entries
 from ledger.store.tree import Tree
-from ledger.v1.event_pb2 import Entry
-from ledger.v1.ledger_service_pb2 import EventFilter
 from projections.codes import edition
 
 WIDTH = 1 << 20
 """How many positions a range has: a complete subtree of the tree, and some hundred MB at most."""
-PAGE = 2_000
+_NAME = re.compile(r"(events|subjects)-\d{12}-\d{12}\.parquet")
 
 Progress = Callable[[int, int], None]
 
@@ -41,20 +38,26 @@ def export(
 ) -> Manifest:
     """Write what the folder lacks of the log; return what it has then.
 
-    `with_open`: also the range at the end that is not complete, to be written again when it is.
+    What was made with other words is made again. `with_open`: also the range at the end that is
+    not complete, to be written again when it is.
     Raises TamperedError where the entries are not those that the tree was made of, or the folder is
     of another log; StartupError where the folder cannot be written.
     """
     size = entries.size()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        # Everybody is in it, under their ids.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         manifest = read(folder) if (folder / NAME).exists() else Manifest(width, edition())
         _require_ours(manifest, tree, size)
+        if manifest.words != edition():
+            manifest = Manifest(manifest.width, edition())
+        else:
+            _remove_others(folder, manifest)
         with (
             TemporaryDirectory(prefix=".part-", dir=folder) as aside,
             opened(Path(aside)) as engine,
         ):
-            for span in _spans(manifest, size, with_open=with_open):
+            for span in _spans(folder, manifest, size, with_open=with_open):
                 part = _Part(entries, tree, folder, Path(aside), span).write(engine, progress, size)
                 _add(folder, manifest, part)
     except OSError as error:
@@ -68,22 +71,34 @@ def _require_ours(manifest: Manifest, tree: Tree, size: int) -> None:
         raise TamperedError("the folder has files of another log, or the log is not as it was")
 
 
-def _spans(manifest: Manifest, size: int, *, with_open: bool) -> Iterator[tuple[int, int]]:
-    """The ranges that a folder lacks, or has less of than there is by now."""
-    width, had = manifest.width, manifest.size
-    for first in range(had - had % width + 1, size + 1, width):
-        last = min(first + width - 1, size)
-        if last > had and (with_open or last == first + width - 1):
+def _spans(
+    folder: Path, manifest: Manifest, size: int, *, with_open: bool
+) -> Iterator[tuple[int, int]]:
+    """The ranges that a folder lacks, or has less of than there is by now, or a file is gone of."""
+    had = {one.first: one for one in manifest.parts}
+    for first in range(1, size + 1, manifest.width):
+        last = min(first + manifest.width - 1, size)
+        part = had.get(first)
+        is_gone = part and not all((folder / file.name).is_file() for file in part.files)
+        is_wanted = with_open or last == first + manifest.width - 1
+        if is_gone or (is_wanted and (part is None or part.last < last)):
             yield first, last
 
 
 def _add(folder: Path, manifest: Manifest, part: Part) -> None:
-    """Name a part in the manifest, in the place of the open one that it goes on from."""
-    older = [one for one in manifest.parts if one.first == part.first]
-    manifest.parts = [one for one in manifest.parts if one not in older] + [part]
+    """Name a part in the manifest, in the place of the one before that began there."""
+    others = [one for one in manifest.parts if one.first != part.first]
+    manifest.parts = sorted([*others, part], key=lambda one: one.first)
     write(folder, manifest)
-    for file in (file for one in older for file in one.files):
-        (folder / file.name).unlink(missing_ok=True)
+    _remove_others(folder, manifest)
+
+
+def _remove_others(folder: Path, manifest: Manifest) -> None:
+    """Remove the files of an export that the manifest does not name: who reads by `*` reads all."""
+    named = {file.name for part in manifest.parts for file in part.files}
+    for one in folder.iterdir():
+        if _NAME.fullmatch(one.name) and one.name not in named:
+            one.unlink()
 
 
 class _Part:
@@ -102,23 +117,11 @@ class _Part:
 
     def write(self, engine: Engine, progress: Progress, size: int) -> Part:
         events, subjects = (self._aside / f"{name}.csv" for name in self._rows)
-        with (
-            events.open("w", encoding="utf-8", newline="") as one,
-            subjects.open("w", encoding="utf-8", newline="") as other,
-        ):
-            to_events, to_subjects = csv.writer(one), csv.writer(other)
-            for page in self._pages():
-                made = [(stored.position, self._read(stored)) for stored in page]
-                hashes = [merkle.leaf_hash(stored.data) for stored in page]
-                self._grow(page[0].position - self._first, hashes)
-                to_events.writerows(
-                    event_row(*one, leaf) for one, leaf in zip(made, hashes, strict=True)
-                )
-                named = [row for one in made for row in subject_rows(*one)]
-                to_subjects.writerows(named)
-                self._rows["events"] += len(page)
-                self._rows["subjects"] += len(named)
-                progress(page[-1].position, size)
+        for hashes, named in to_csv(self._entries, self._first, self._last, events, subjects):
+            self._grow(self._rows["events"], hashes)
+            self._rows["events"] += len(hashes)
+            self._rows["subjects"] += named
+            progress(self._first - 1 + self._rows["events"], size)
         root = merkle.root(self._last - self._first + 1, lambda _: self._tiles)
         if root != merkle.range_root(self._first - 1, self._last, self._tree.read):
             raise TamperedError(
@@ -134,24 +137,6 @@ class _Part:
             self._kept(engine, "subjects", subjects, SUBJECT),
         )
 
-    def _pages(self) -> Iterator[Sequence[Stored]]:
-        after, everything = self._first - 1, query_of(EventFilter())
-        while after < self._last:
-            page = self._entries.page(everything, after, self._last, PAGE)
-            if [one.position for one in page] != list(range(after + 1, after + 1 + len(page))) or (
-                not page
-            ):
-                raise TamperedError(f"an entry is missing behind position {after}")
-            after = page[-1].position
-            yield page
-
-    @staticmethod
-    def _read(stored: Stored) -> Entry:
-        try:
-            return Entry.FromString(stored.data)
-        except DecodeError:
-            raise TamperedError(f"the entry at position {stored.position} cannot be read") from None
-
     def _grow(self, size: int, hashes: Sequence[bytes]) -> None:
         self._tiles |= merkle.grow(size, hashes, lambda _: self._tiles)
 
@@ -160,5 +145,6 @@ class _Part:
         made = self._aside / f"{name}.parquet"
         engine.csv_to_parquet(rows, columns, made)
         kept = self._folder / f"{name}-{self._first:012}-{self._last:012}.parquet"
+        made.chmod(0o600)
         made.replace(kept)
         return File(kept.name, self._rows[name], digest(kept))
