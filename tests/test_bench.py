@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,15 @@ pytest.importorskip("umadb")
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from benchmarks.measuring import Figure, Target
+from benchmarks.plot import writable
 
 ROWS = {
-    "append, streamed, batches of 100": "UmaDB",
-    "append, unary, 64 in flight": "UmaDB",
-    "evidence, batches of 10": "the same without tree",
-    "person, in store": None,
-    "person, in store, by size of log": "log of 200",
-    "roster, in store": None,
+    "append, streamed, batches of 100, tables at rest": "UmaDB",
+    "append, unary, 64 in flight, tables at rest": "UmaDB",
+    "evidence, batches of 10, tables at rest": "the same without tree",
+    "person, in store, tables at rest": None,
+    "person, in store, tables at rest, by size of log": "log of 200",
+    "roster, in store, tables at rest": None,
     "rebuild of all tables": None,
     "rebuild, beside the library's runner": "eventsourcing's ProjectionRunner, one table",
     "verify": None,
@@ -50,6 +52,21 @@ def test_every_row_of_the_design_is_measured(tmp_path: Path) -> None:
     assert all(line["value"] > 0 and line["store"] == "sqlite" for line in lines)
     assert all(f"  {name}" in table for name in ROWS)
     assert "<svg" in picture.read_text(encoding="utf-8")
+    streamed = [
+        line for line in lines if line["figure"].startswith("append, streamed, batches of 100,")
+    ]
+    judged = {line["peer"] for line in streamed if line["target"]}
+    assert judged == {"UmaDB", "UmaDB, 4 callers"}, "the faster of them counts"
+    of_size = ("person", "roster", "verify", "rebuild of", "set-based", "memory")
+    assert all(line["size"] for line in lines if line["figure"].startswith(of_size))
+
+
+@pytest.mark.parametrize("picture", ["nowhere/cost.svg", "cost.txt"])
+def test_where_no_picture_can_be_is_said_before_anything_is_measured(
+    tmp_path: Path, picture: str
+) -> None:
+    with pytest.raises(ArgumentTypeError, match="cost"):
+        writable(str(tmp_path / picture))
 
 
 def test_a_figure_is_the_median_and_its_ratio_that_of_the_rounds() -> None:

@@ -10,6 +10,9 @@ from unittest.mock import patch
 from ledger.cli import main
 from ledger.store.follower import Follower
 
+AT_REST = "tables at rest"
+"""In the name of a figure that is measured so."""
+
 
 @contextmanager
 def tables_at_rest() -> Iterator[None]:

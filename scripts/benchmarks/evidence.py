@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from unittest.mock import patch
 
-from benchmarks.at_rest import tables_at_rest
+from benchmarks.at_rest import AT_REST, tables_at_rest
 from benchmarks.families import Families, as_request
 from benchmarks.measuring import Figure, Measured, Target, rate_of
 from benchmarks.peers import Peer, measured
@@ -35,14 +35,14 @@ def in_process(create: Callable[[], str], floors: dict[str, Peer], events: int) 
         for size in (1, 10, 100):
             number = max(events // size // (20 if size == 1 else 1), 2)
             yield Figure(
-                f"append, in process, batches of {size}",
+                f"append, in process, batches of {size}, {AT_REST}",
                 "events/s",
                 appends(number, size),
                 {name: measured(one, families, number, size) for name, one in floors.items()},
             )
             without = _appends(bare, families, number, size, _in_bulk, proven=False)
             yield Figure(
-                f"evidence, batches of {size}",
+                f"evidence, batches of {size}, {AT_REST}",
                 "events/s",
                 appends(number, size),
                 {"the same without tree": without},
@@ -50,7 +50,9 @@ def in_process(create: Callable[[], str], floors: dict[str, Peer], events: int) 
             )
         few = max(events // 80, 2)
         yield Figure(
-            "append, in process, with findings", "events/s", appends(few, 1, _with_findings)
+            f"append, in process, with findings, {AT_REST}",
+            "events/s",
+            appends(few, 1, _with_findings),
         )
 
 

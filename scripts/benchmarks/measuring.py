@@ -2,7 +2,7 @@
 
 A round measures each side once; one more before them warms up and does not count. What is given is
 made before the clock starts. `ratio` is the median of the ratios of the rounds. What takes long has
-fewer rounds.
+fewer rounds, and what takes very long one, that nothing warms up.
 """
 
 import gc
@@ -14,7 +14,7 @@ from statistics import median
 
 WHOLE = 1_000
 """From here on figures are told without a fraction."""
-ENOUGH_S = 12.0
+ENOUGH_S = 6.0
 """No other round is begun of a figure that took so long."""
 
 Measured = Callable[[], float]
@@ -74,8 +74,10 @@ class Figure:
     ours: Measured
     peers: Mapping[str, Measured] = field(default_factory=dict)
     target: Target | None = None
-    """Of the first peer, where it is of a ratio."""
+    """Where it is of a ratio: of the first peers, see `judged`."""
     size: int | None = None
+    judged: int = 1
+    """Beside so many of the first peers the target is told: the fastest of them counts."""
 
     def lines(self, rounds: int, store: str = "") -> Iterator[Line]:
         """A line for each peer, or one."""
@@ -83,7 +85,7 @@ class Figure:
         turns: list[dict[str, float]] = []
         began = time.monotonic()
         for turn in range(rounds + 1):
-            if turn > 1 and time.monotonic() - began > ENOUGH_S:
+            if turn and time.monotonic() - began > ENOUGH_S:
                 break
             found = {}
             for name in reversed(sides) if turn % 2 else sides:
@@ -96,7 +98,7 @@ class Figure:
         for index, peer in enumerate(self.peers or [None]):
             theirs = [turn[peer] for turn in counted] if peer else None
             ratio = median(map(truediv, ours, theirs)) if theirs else None
-            target = self.target if index == 0 else None
+            target = self.target if index < self.judged else None
             yield Line(
                 self.name,
                 value,

@@ -40,7 +40,7 @@ def of_server(database: str, log: Path, sizes: Sequence[int], store: str) -> Ite
                 streamed(server.address, some)
                 sent += BATCH * STEP
                 server.peak_mib()
-            yield _line("memory of the server", server.peak_mib(), sent, store)
+            yield _line("memory of the server, events streamed", server.peak_mib(), sent, store)
 
 
 def of_importer(here: Path, sizes: Sequence[int]) -> Iterator[Line]:
@@ -51,7 +51,7 @@ def of_importer(here: Path, sizes: Sequence[int]) -> Iterator[Line]:
         with ledger_serve(f"sqlite:///{here}/imported-{size}.db", here / "log", at_rest=True) as to:
             import_list = ("import", "run", path, "--profile", "orr-separations")
             peak = _peak_mib(*import_list, "--server", to.address)
-        yield _line("memory of the importer", peak, size, "sqlite")
+        yield _line("memory of the importer, events of the list", peak, size, "sqlite")
 
 
 def of_rebuild(histories: Sequence[Loaded], most: int) -> Iterator[Line]:
@@ -59,7 +59,7 @@ def of_rebuild(histories: Sequence[Loaded], most: int) -> Iterator[Line]:
     for one in histories:
         if one.size <= most:
             peak = _peak_mib("projection", "rebuild", "--database", one.url)
-            yield _line("memory of a rebuild", peak, one.size, "sqlite")
+            yield _line("memory of a rebuild, events in the log", peak, one.size, "sqlite")
 
 
 def of_bench() -> Line:

@@ -1,5 +1,6 @@
 """Cost against size, as a picture: log-log, a line a figure."""
 
+from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,20 @@ TITLES = {
     "µs": ("How long a question takes", "microseconds"),
     "MiB": ("How much memory", "MiB at the peak"),
 }
+
+SUFFIXES = (".svg", ".png", ".pdf")
+
+
+def writable(text: str) -> Path:
+    """Where a picture is to be, once it is found that one can be there: to measure takes long."""
+    path = Path(text)
+    if path.suffix not in SUFFIXES:
+        raise ArgumentTypeError(f"{path} does not end in one of {', '.join(SUFFIXES)}")
+    try:
+        path.open("ab").close()
+    except OSError as error:
+        raise ArgumentTypeError(f"{path}: {error.strerror}") from None
+    return path
 
 
 def draw(lines: Sequence[Line], path: Path) -> None:

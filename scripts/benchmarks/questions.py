@@ -12,7 +12,7 @@ from statistics import median
 from invented.history import invent
 from invented.loading import load
 
-from benchmarks.at_rest import tables_at_rest
+from benchmarks.at_rest import AT_REST, tables_at_rest
 from benchmarks.measuring import Figure, Measured, Target
 from benchmarks.serving import ledger_serve
 from ledger.ask.known import PERSON, known_of
@@ -32,8 +32,10 @@ _MOONSHOT = Target("≤ 1 ms", 1_000, at_most=True)
 BASE = 100_000
 """The size of the log that larger ones are compared with."""
 ENTRIES = range(9, 12)
-"""So many has each person who is asked about."""
-SAMPLE = 400
+"""So many has each person who is asked about, where the log is no small one."""
+SMALL = 4_000
+SAMPLE = 2_000
+"""So many persons are asked about, in turn: what was read of one is not what the next one needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +52,12 @@ class Loaded:
 def loaded(url: str, size: int) -> Loaded:
     """Load an invented history, and choose whom to ask about."""
     some: list[Event] = []
-    every = max(size // 20_000, 1)
+    every = max(size // 100_000, 1)
     with tables_at_rest(), closing(Ledger(url)) as ledger:
         began = time.perf_counter()
         for index, batch in enumerate(load(ledger, invent(size))):
             if index % every == 0:
-                some += map(Event.FromString, islice(batch, 0, None, 7))
+                some += map(Event.FromString, islice(batch, 0, None, 3))
         rate = size / (time.perf_counter() - began)
         return Loaded(url, size, rate, list(_questions(ledger, some, size)))
 
@@ -69,7 +71,7 @@ def _questions(ledger: Ledger, some: Sequence[Event], size: int) -> Iterator[Get
     for event in registered:
         person_id = event.person_registered.person_id
         entries = known_of(ledger, PERSON, [person_id], size)[person_id].entries
-        if len(entries) in ENTRIES or (size < SAMPLE * 10 and entries):
+        if len(entries) in ENTRIES or (size < SMALL and entries):
             basis = Basis(at_size=random.randint(entries[-1][0], size))
             basis.as_of_time.FromMicroseconds(event.valid_time.time.ToMicroseconds() + 10**12)
             yield GetPersonRequest(person_id=person_id, basis=basis)
@@ -80,6 +82,7 @@ def _questions(ledger: Ledger, some: Sequence[Event], size: int) -> Iterator[Get
 
 def persons(histories: Sequence[Loaded], log: Path, asked: int) -> Iterator[Figure]:
     """One person: in the store (read and fold), the answer in process, and over gRPC."""
+    endless = [cycle(one.questions) for one in histories]
     with ExitStack() as stack:
         stack.enter_context(tables_at_rest())
         opened = [stack.enter_context(closing(Ledger(one.url))) for one in histories]
@@ -90,19 +93,19 @@ def persons(histories: Sequence[Loaded], log: Path, asked: int) -> Iterator[Figu
         for way, make in ways.items():
             medians = [
                 _median(make(ledger), one, asked)
-                for ledger, one in zip(opened, histories, strict=True)
+                for ledger, one in zip(opened, endless, strict=True)
             ]
             target = FAST if way == "in store" else None
-            yield from _compared(f"person, {way}", medians, histories, target)
+            yield from _compared(f"person, {way}, {AT_REST}", medians, histories, target)
     with ExitStack() as stack:
         medians = []
-        for one in histories:
+        for one, questions in zip(histories, endless, strict=True):
             server = stack.enter_context(
                 ledger_serve(one.url, log.with_suffix(f".{one.size}"), at_rest=True)
             )
             client = stack.enter_context(Client(server.address))
-            medians.append(_median(client.custody.GetPerson, one, asked))
-        yield from _compared("person, gRPC", medians, histories, _MOONSHOT)
+            medians.append(_median(client.custody.GetPerson, questions, asked))
+        yield from _compared(f"person, gRPC, {AT_REST}", medians, histories, _MOONSHOT)
 
 
 def _compared(
@@ -131,9 +134,10 @@ def _in_store(ledger: Ledger) -> Callable[[GetPersonRequest], object]:
     return ask
 
 
-def _median(ask: Callable[[GetPersonRequest], object], of: Loaded, asked: int) -> Measured:
+def _median(
+    ask: Callable[[GetPersonRequest], object], endless: Iterator[GetPersonRequest], asked: int
+) -> Measured:
     """Microseconds of a question, one after the other."""
-    endless = cycle(of.questions)
 
     def measured() -> float:
         took = []

@@ -16,7 +16,7 @@ from statistics import median
 
 from invented.days import DAY_S
 
-from benchmarks.at_rest import tables_at_rest
+from benchmarks.at_rest import AT_REST, tables_at_rest
 from benchmarks.families import FIRST_DAY, Families, as_request
 from benchmarks.measuring import Figure, Measured, Target
 from benchmarks.serving import ledger_serve
@@ -39,7 +39,7 @@ PAGE = 100
 _FAST = Target("≤ 1 ms for 100 rows", 1_000, at_most=True)
 _LEVEL = Target("≤ 1.5 times that of the smaller table", 1.5, at_most=True, of_ratio=True)
 
-ENTRIES = 600
+ENTRIES = 200
 DAYS = 1_095
 DAY_US = DAY_S * 1_000_000
 HORIZON_US = 32 * DAY_US
@@ -102,11 +102,13 @@ def rosters(tables: Sequence[Filled], log: Path, asked: int) -> Iterator[Figure]
     with ExitStack() as stack:
         stack.enter_context(tables_at_rest())
         opened = [stack.enter_context(closing(Ledger(one.url))) for one in tables]
-        yield from _compared("roster, in store", opened, tables, _in_store, shelter, asked)
+        yield from _compared(
+            f"roster, in store, {AT_REST}", opened, tables, _in_store, shelter, asked
+        )
         largest = _timed(_in_store(opened[-1]), influx, asked)
         size = tables[-1].size
         yield Figure(
-            f"roster, in store, a page of {size // 1_000 * 13 // 10:,} held",
+            f"roster, in store, {AT_REST}, a page of {size // 1_000 * 13 // 10:,} held",
             "µs",
             largest,
             {},
@@ -114,14 +116,13 @@ def rosters(tables: Sequence[Filled], log: Path, asked: int) -> Iterator[Figure]
             size,
         )
         whole = _timed(lambda one: list_roster(opened[-1], one), shelter, asked)
-        yield Figure("roster, in process", "µs", whole, {}, None, size)
+        yield Figure(f"roster, in process, {AT_REST}", "µs", whole, {}, None, size)
     with (
         ledger_serve(tables[-1].url, log, at_rest=True) as server,
         Client(server.address) as client,
     ):
-        yield Figure(
-            "roster, gRPC", "µs", _timed(client.custody.ListRoster, shelter, asked), {}, None, size
-        )
+        answered = _timed(client.custody.ListRoster, shelter, asked)
+        yield Figure(f"roster, gRPC, {AT_REST}", "µs", answered, {}, None, size)
 
 
 def _compared(

@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ledger.rpc.client import Client
+from ledger.v1.audit_service_pb2 import GetCheckpointRequest
+
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 1_800.0  # a large log is verified first
 
@@ -78,6 +81,19 @@ def umadb(folder: Path, log: Path) -> Iterator[Process]:
 
     with _running(command, log, ready) as process:
         yield process
+
+
+def size_of(ledger: Process) -> int:
+    """How many events a ledger has that is served."""
+    with Client(ledger.address) as client:
+        return client.audit.GetCheckpoint(GetCheckpointRequest()).checkpoint.size
+
+
+def size_of_umadb(served: Process) -> int:
+    """How many events UmaDB has."""
+    import umadb as library
+
+    return library.Client(f"http://{served.address}").head() or 0
 
 
 @contextmanager

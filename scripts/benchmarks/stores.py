@@ -24,8 +24,8 @@ class Sizes:
     tables: tuple[int, ...] = (10_000, 100_000, 1_000_000)
     rebuilt: int = 10_000
     """The largest log whose tables are made anew."""
-    memory: tuple[int, ...] = (10_000, 50_000, 100_000)
-    audited: int = 2_000_000
+    memory: tuple[int, ...] = (10_000, 25_000, 50_000)
+    audited: int = 500_000
     """In Parquet files."""
     asked: int = 200
     """Questions a round."""
