@@ -84,7 +84,8 @@ class Ledger:
             keyring = Keyring(required(kept, kept.keys_file(keys)))
             self.log = Log(kept, clock, keyring, name)
             _require_whole(verify(kept, self.log.id, Means(vault=self.log.vault), progress))
-            obey(self.log)
+            self.log.vault.settle()
+            obeyed = obey(self.log)
             if access_url:
                 self._databases.append(Database(access_url))
                 kept = self._open(self._databases[-1])
@@ -103,7 +104,7 @@ class Ledger:
         self.guards = Guards(self.log)
         self.writer = Writer(self._database, self.log, on_failure)
         self.access_writer = Writer(self._databases[-1], self.accesses, on_failure)
-        self._follower = Follower(self.log, self.populations, folders)
+        self._follower = Follower(self.log, self.populations, obeyed, folders)
         self.stopping = threading.Event()
         self.sight = self._sight(LOOPBACK)
 

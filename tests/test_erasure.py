@@ -40,6 +40,10 @@ from ledger.rpc.server import Server
 from ledger.store.database import Database
 from ledger.store.entries import Stored
 from ledger.store.examination import examine
+from ledger.store.follower import Follower
+from ledger.store.log import Log
+from ledger.store.logs import CUSTODY
+from ledger.store.populations import Populations
 from ledger.v1.audit_service_pb2 import (
     ExportEventsRequest,
     ExportKind,
@@ -57,6 +61,7 @@ from ledger.v1.ledger_service_pb2 import GetEventRequest, Receipt
 from ledger.v1.options_pb2 import Role
 from ledger.v1.oversight_pb2 import Retracted
 from ledger.v1.protection_pb2 import LegalHoldPlaced, PersonalFieldsErased
+from ledger.v1.separation_pb2 import Separated
 
 WAIT_S = 60
 ERASED, STAYING = 1_000, 60
@@ -549,6 +554,57 @@ def test_killed_between_the_event_and_the_key_it_goes_on_at_the_next_start(
     finally:
         ledger.close()
     assert examine(database_url, projections.load()).custody.problems == []
+
+
+def test_a_process_whose_tables_another_moves_forgets_the_keys_as_well(
+    database_url: str, agencies: Agencies
+) -> None:
+    """Two vaults on one log stand for two processes."""
+    ledger = Ledger(database_url)
+    other = Log(ledger._database, ledger.clock, ledger.log.vault.keyring, CUSTODY, must_exist=True)
+    one_person(ledger)
+    populations = Populations(ledger._database, other, projections.load())
+    follower = Follower(other, populations, 0)
+    try:
+        assert other.vault.find([erased_id(0)])
+        follower.close()
+        agencies.erase(ledger, erased_id(0))
+        size = ledger.populations.catch_up()
+        assert other.vault.find([erased_id(0)])
+
+        Follower(other, populations, size - 1).close()
+
+        assert not other.vault.find([erased_id(0)])
+    finally:
+        ledger.close()
+
+
+def test_a_rebuild_between_an_erasure_and_the_end_of_its_key_shows_what_is_left(
+    database_url: str, agencies: Agencies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger(database_url)
+    ledger._follower.close()
+    body = Separated(
+        child_id=erased_id(0),
+        adult_ids=[erased_id(1)],
+        reason_codes=["OTHER"],
+        reason_text="canary-e0000",
+        agency="CBP",
+    )
+    append_events(ledger, appending(event(body)), WAIT_S)
+    ledger.populations.catch_up()
+    other = Log(ledger._database, ledger.clock, ledger.log.vault.keyring, CUSTODY, must_exist=True)
+    populations = Populations(ledger._database, other, projections.load())
+    with monkeypatch.context() as dying:
+        dying.setattr(ledger.log.vault, "destroy", lambda _: None)
+        agencies.erase(ledger, erased_id(0))
+    try:
+        assert kept_key(ledger, erased_id(0)) != [None]
+        populations.rebuild("separation")
+        ledger.populations.catch_up()
+        assert list(ledger.populations.differences()) == []
+    finally:
+        ledger.close()
 
 
 def test_killed_before_the_old_wrapping_key_was_forgotten_it_is_at_the_next_start(

@@ -1,5 +1,8 @@
 """Rebuilding tables: broken off, resumed, beside others."""
 
+import copy
+from itertools import pairwise
+
 import pytest
 import sqlalchemy as sa
 from conftest import ticking
@@ -10,6 +13,7 @@ from ledger.append import append_events
 from ledger.ask.population import list_roster
 from ledger.ask.relatives import get_family
 from ledger.errors import LedgerError
+from ledger.store import generations, making
 from ledger.store.folding import Folded, Folder, Task
 from ledger.store.generations import Generation, Generations, State
 from ledger.store.populations import Populations
@@ -258,3 +262,83 @@ def test_every_table_is_rebuilt_in_one_pass(open_ledger, monkeypatch) -> None:
     assert not any(one.differing for one in rebuilt)
     folded = [one for task in tasks if task.kind == "person" for one in task.subject_ids]
     assert len(folded) == len(set(folded)) == PEOPLE
+
+
+def edition(ledger, version: int) -> Populations:
+    """The tables as an edition has them in which custody is of this version."""
+    later = copy.copy(custody)
+    object.__setattr__(later, "version", version)
+    every = {**projections.load(), custody.name: later}
+    return Populations(ledger._database, ledger.log, every)
+
+
+def apprehended(ledger, prefix: str, number: int = 9) -> None:
+    events = [
+        event(Apprehended(person_ids=[id_of(f"{prefix}-{i}")], agency="ORR"), 2)
+        for i in range(number)
+    ]
+    append(ledger, events)
+
+
+def test_an_earlier_edition_makes_nothing_of_a_later_one(open_ledger) -> None:
+    ledger = open_ledger()
+    ledger._follower.close()
+    apprehended(ledger, "a")
+    later, earlier = (edition(ledger, custody.version + one) for one in (1, 0))
+    later.prepare()
+    while later.go_on():
+        pass
+    # A rebuild by the later edition that was broken off as it began.
+    begun = later.generations.make("custody", custody.version + 1, 9)
+
+    assert not earlier.go_on()
+
+    assert later.generations.get(begun.number) == begun
+
+
+def test_tables_are_made_and_dropped_a_step_a_call(open_ledger, monkeypatch) -> None:
+    """Those that are in use move on in between."""
+    ledger = open_ledger()
+    ledger._follower.close()
+    apprehended(ledger, "a")
+    ledger.populations.catch_up()
+    found = edition(ledger, custody.version + 1)
+    found.prepare()
+    apprehended(ledger, "b")
+    monkeypatch.setattr(making, "CATCH_UP_MAX", 2)
+    monkeypatch.setattr(generations, "DELETE_MAX", 2)
+
+    made, left = [], []
+    while found.go_on():
+        with ledger._database.reading.connect() as connection:
+            for one in found.generations.all_on(connection):
+                theirs = (period.c.log == ledger.log.id, period.c.generation == one.number)
+                rows = sa.select(sa.func.count()).select_from(period).where(*theirs)
+                if one.projection == "custody" and one.state == State.MAKING:
+                    made.append(one.position)
+                elif one.projection == "custody" and one.state == State.RETIRED:
+                    left.append(connection.execute(rows).scalar_one())
+
+    assert sorted({*made}) == [9, 11, 13, 15, 17]
+    assert len(left) > 2
+    assert all(before - after in {0, 2} for before, after in pairwise(left))
+    assert answers(found, "custody", 18).version == custody.version + 1
+
+
+def test_tables_that_another_process_took_less_far_are_taken_all_the_way(
+    open_ledger, monkeypatch
+) -> None:
+    ledger = open_ledger()
+    ledger._follower.close()
+    apprehended(ledger, "a")
+    fold = Folder.fold
+
+    def overtaken(self: Folder, task: Task) -> Folded:
+        monkeypatch.setattr(Folder, "fold", fold)
+        ledger.populations.catch_up_some(4)
+        return fold(self, task)
+
+    monkeypatch.setattr(Folder, "fold", overtaken)
+
+    assert ledger.populations.catch_up() == 9
+    assert {one.position for one in ledger.populations.generations.all()} == {9}

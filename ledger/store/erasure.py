@@ -1,7 +1,7 @@
 """Erasures: what the log says of them, the keys follow.
 
 An erasure is an event first and a destroyed key after it. Whoever stopped in between goes on where
-it was: the log is looked at when the ledger opens and whenever the tables catch up.
+it was: the log is looked at when the ledger opens, and by every process as it grows.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,11 @@ def beside(log: Log, person_ids: Sequence[str], up_to: int) -> set[str]:
     }
 
 
-def obey(log: Log) -> None:
-    """Destroy the keys of everybody whom the log erases, as far as they are still there."""
-    log.vault.settle()
-    log.vault.destroy(erased_between(log, 0, log.entries.size()))
+def obey(log: Log, after: int = 0) -> int:
+    """Destroy the keys of everybody whom entries after a position erase, and know them no more.
+
+    Returns the size up to which that is done.
+    """
+    size = log.entries.size()
+    log.vault.destroy(erased_between(log, after, size))
+    return size

@@ -1,10 +1,11 @@
-"""The thread that keeps the tables of periods up to the log."""
+"""The thread that keeps the tables of periods, and the keys that are known, up to the log."""
 
 import threading
 import time
 
 import structlog
 
+from ledger.store.erasure import obey
 from ledger.store.folders import Folders
 from ledger.store.log import Log
 from ledger.store.populations import Populations
@@ -22,10 +23,13 @@ logger = structlog.get_logger()
 class Follower:
     """Follows a log until it is closed."""
 
-    def __init__(self, log: Log, populations: Populations, folders: Folders | None = None) -> None:
-        """`folders`: the processes that fold, closed at the end."""
+    def __init__(
+        self, log: Log, populations: Populations, obeyed: int, folders: Folders | None = None
+    ) -> None:
+        """`obeyed`: the size up to which erasures are; `folders`: processes, closed at the end."""
         self._log = log
         self._populations = populations
+        self._obeyed = obeyed
         self._folders = folders
         self._closing = threading.Event()
         self._told = 0.0
@@ -45,7 +49,8 @@ class Follower:
             if self._closing.is_set() and until is None:
                 until = time.monotonic() + CLOSE_S
             try:
-                size = self._log.entries.size()
+                # Whoever moves the tables: the keys that this process knows are its own.
+                size = self._obeyed = obey(self._log, self._obeyed)
                 come_to = self._populations.catch_up_some(size)
                 self._tell(size, come_to)
                 if until and come_to == size:

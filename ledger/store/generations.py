@@ -177,21 +177,27 @@ class Generations:
                     .values(state=State.RETIRED)
                 )
 
-    def drop(self, of: Generation) -> None:
-        """Delete tables, some rows at a time, so that nobody waits for it."""
+    def drop_some(self, of: Generation) -> bool:
+        """Delete some of the rows of tables, and with the last the tables; whether more are left.
+
+        So many that nobody has to wait for it.
+        """
         keys = (period.c.population, period.c.valid_from, period.c.subject, period.c.known_from)
         theirs = (period.c.log == self._log, period.c.generation == of.number)
         # Up to a bound in the order of the key: a list of keys is planned badly by PostgreSQL.
         beyond = sa.select(*keys).where(*theirs).order_by(*keys).offset(DELETE_MAX).limit(1)
-        more = True
-        while more:
-            with self._database.writing() as connection:
-                bound = connection.execute(beyond).one_or_none()
-                some = sa.tuple_(*keys) < tuple(bound) if bound else sa.true()
-                connection.execute(sa.delete(period).where(*theirs, some))
-                more = bound is not None
         with self._database.writing() as connection:
-            connection.execute(sa.delete(generation).where(*self._is(of)))
+            bound = connection.execute(beyond).one_or_none()
+            some = sa.tuple_(*keys) < tuple(bound) if bound else sa.true()
+            connection.execute(sa.delete(period).where(*theirs, some))
+            if bound is None:
+                connection.execute(sa.delete(generation).where(*self._is(of)))
+        return bound is not None
+
+    def drop(self, of: Generation) -> None:
+        """Delete tables, in as many portions as it takes."""
+        while self.drop_some(of):
+            pass
 
     def _is(self, of: Generation) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
         return generation.c.log == self._log, generation.c.generation == of.number

@@ -81,7 +81,7 @@ class Making:
     def catch_up_some(self, numbers: Sequence[int], size: int) -> int:
         """Take those that are the furthest behind a step on their way to a size.
 
-        Returns how far all of them have come; at the end, the size.
+        Returns how far all of them have come at least; at the end, the size.
         """
         behind = [one for one in self._some(numbers) if one.position < size]
         if not behind:
@@ -91,16 +91,16 @@ class Making:
         together = [one for one in behind if one.position == position]
         up_to = min(size, position + min(self._step, CATCH_UP_MAX))
         began = time.monotonic()
-        self._advance(together, position, up_to)
+        is_moved = self._advance(together, position, up_to)
         # Who asks for the latest waits for a step: it is made shorter where it takes long.
         if time.monotonic() - began > STEP_S:
             self._step = max(self._step // 2, CATCH_UP_MIN)
         else:
             self._step = min(self._step * 2, CATCH_UP_MAX)
-        return up_to if len(together) == len(behind) else position
+        return up_to if is_moved and len(together) == len(behind) else position
 
-    def _advance(self, of: Sequence[Generation], after: int, up_to: int) -> None:
-        """Take the entries up to a position into account, unless another process has done so."""
+    def _advance(self, of: Sequence[Generation], after: int, up_to: int) -> bool:
+        """Take the entries up to a position into account; False: another process has moved some."""
         touched = dict.fromkeys(self._log.entries.subjects_between(after, up_to))
         erased = erased_between(self._log, after, up_to)
         self._log.vault.destroy(erased)
@@ -120,10 +120,11 @@ class Making:
             linked = {one for some in folded[kind] for one in some.linked_ids}.difference(ids)
             folded[kind] += self._folded(replace(task, subject_ids=sorted(linked)))
         with self._database.writing() as connection:
-            for one in of:
-                if self.generations.advance(connection, one, up_to):
-                    changes = [some.changes[one.number] for some in folded[self._kind(one)]]
-                    self.periods.write(connection, one, changes)
+            moved = [one for one in of if self.generations.advance(connection, one, up_to)]
+            for one in moved:
+                changes = [some.changes[one.number] for some in folded[self._kind(one)]]
+                self.periods.write(connection, one, changes)
+        return len(moved) == len(of)
 
     def _folded(self, task: Task) -> list[Folded]:
         tasks = self._folder.split(task)

@@ -14,6 +14,7 @@ from ledger.errors import LedgerError, MistakeError
 from ledger.store.belonging import Belonging
 from ledger.store.comparing import Comparison
 from ledger.store.database import Database
+from ledger.store.erasure import obey
 from ledger.store.folding import Folder
 from ledger.store.generations import Generation, State
 from ledger.store.log import Log
@@ -64,11 +65,13 @@ class Populations:
         Those of an earlier version stay in use until then, as far as they have come: they say what
         the earlier version meant, and the later one cannot go on with them.
         """
-        size = self._log.entries.size()
-        if not size:
+        if not self._log.entries.size():
             self.generations.make_empty({name: self._version(name) for name in self._outdated()})
-        for name in self._outdated():
-            self.generations.make(name, self._version(name), size)
+        if outdated := self._outdated():
+            # What is made from the log as it was tells nothing of whom it erased.
+            size = obey(self._log)
+            for name in outdated:
+                self.generations.make(name, self._version(name), size)
         self._unwanted = [
             one
             for one in self.generations.all()
@@ -99,21 +102,27 @@ class Populations:
         return (record_us(size) - record_us(max(come_to, 1))) / 1e6
 
     def go_on(self) -> bool:
-        """Make some more of what `prepare` found to be made; whether there is more to do."""
+        """Make some more of what `prepare` found to be made; whether there is more to do.
+
+        A step a call: tables that are in use move on in between.
+        """
         if self._unwanted:
-            self.generations.drop(self._unwanted.pop())
+            if not self.generations.drop_some(self._unwanted[-1]):
+                self._unwanted.pop()
             return True
         outdated = self._outdated()
         making = [
             one.number
             for one in self.generations.all()
             # What a rebuild makes beside current tables is its own.
-            if one.state == State.MAKING and one.projection in outdated
+            if one.state == State.MAKING and one.projection in outdated and self._is_current(one)
         ]
         if not making:
             return False
-        if not self._making.build_some(making):
-            self._making.catch_up(making, self._log.entries.size())
+        if self._making.build_some(making):
+            return True
+        size = self._log.entries.size()
+        if self._making.catch_up_some(making, size) == size:
             self._unwanted += [one for one in self._in_use() if one.projection in outdated]
             for number in making:
                 self.generations.change_over(number)
@@ -156,7 +165,7 @@ class Populations:
             unwanted = one.state == State.MAKING and not self._is_current(one)
             if one.projection in names and (one.state == State.RETIRED or unwanted):
                 self.generations.drop(one)
-        size = self._log.entries.size()
+        size = obey(self._log)
         making = [self.generations.make(name, self._version(name), size) for name in names]
         numbers = [one.number for one in making]
         while self._making.build_some(numbers):
