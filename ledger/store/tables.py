@@ -9,7 +9,7 @@ Instants are microseconds since 1970-01-01 UTC. No sequences, triggers or types 
 
 import sqlalchemy as sa
 
-from projections.membership import LONG_US, OPEN
+from projections.membership import LONG_US
 
 # Compared byte by byte on every database, so that pages come in one order everywhere.
 NAME = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
@@ -141,12 +141,5 @@ sa.Index(
     sqlite_where=IS_LONG,
     postgresql_where=IS_LONG,
 )
-# Catching up closes what is still believed of a subject.
-sa.Index(
-    "period_believed",
-    period.c.log,
-    period.c.generation,
-    period.c.subject,
-    sqlite_where=period.c.known_to == OPEN,
-    postgresql_where=period.c.known_to == OPEN,
-)
+# An erasure takes out all that is shown of a subject, and makes it anew.
+sa.Index("period_subject", period.c.log, period.c.generation, period.c.subject)

@@ -1,4 +1,4 @@
-"""Long periods are found by how long they were known, and since when."""
+"""Long periods are found by how long they were known, and since when; a subject's, by subject."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,6 +17,8 @@ KNOWN_CLASS = sa.text(
 
 def upgrade() -> None:
     """Index them."""
+    op.drop_index("period_believed", "period")
+    op.create_index("period_subject", "period", ["log", "generation", "subject"])
     op.drop_index("period_long", "period")
     op.create_index(
         "period_known",
