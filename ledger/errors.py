@@ -6,6 +6,7 @@ do about it. `StartupError` is for the operator: the ledger will not begin like 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.options_pb2 import status
@@ -40,6 +41,10 @@ class LedgerError(Exception):
         self.reason = reason
         self.violations = tuple(violations)
         self.metadata = {key: str(value) for key, value in metadata.items()}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Raised in another process, it is raised here as it was there."""
+        return LedgerError, (self.reason, str(self)), self.__dict__
 
     @property
     def name(self) -> str:

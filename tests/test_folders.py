@@ -11,11 +11,13 @@ import pytest
 from events import event, id_of, place
 
 from ledger.append import append_events
-from ledger.store import making
+from ledger.errors import LedgerError, Violation
+from ledger.store import folders, making
 from ledger.store.folders import Folders
-from ledger.store.folding import Task
+from ledger.store.folding import Folded, Task
 from ledger.store.generations import State
 from ledger.v1.custody_pb2 import Placed
+from ledger.v1.error_pb2 import ErrorReason
 from ledger.v1.ledger_service_pb2 import AppendEventsRequest
 from ledger.v1.separation_pb2 import Separated
 
@@ -98,11 +100,11 @@ def test_a_process_that_folds_remembers_no_key_beyond_an_erasure(open_ledger) ->
     caught_up(ledger)
     child = id_of("one-0")
     keyring = ledger.log.vault.keyring
-    folders = Folders(ledger._database, "erased", keyring, 1)
+    pool = Folders(ledger._database, "erased", keyring, 1)
     task = Task(((1, "separation"),), "person", [child], 0, ledger.log.entries.size())
 
     def states() -> list[bytes]:
-        (folded,) = folders.fold([task])
+        (folded,) = pool.fold([task])
         kept = [(row.subject, row.state) for row in folded.changes[1].added]
         assert not any(TEXT in state for _, state in kept)
         return ledger.log.vault.open_states(kept)
@@ -112,9 +114,42 @@ def test_a_process_that_folds_remembers_no_key_beyond_an_erasure(open_ledger) ->
         ledger.log.vault.destroy([child])
         after = states()
     finally:
-        folders.close()
+        pool.close()
+    # What was sealed under a key that is gone would be empty.
     assert after
+    assert all(after)
     assert not any(TEXT in one for one in after)
+
+
+def broken(_: Task) -> Folded:
+    raise LedgerError(
+        ErrorReason.ERROR_REASON_VERIFICATION_FAILED,
+        "it is not what was written",
+        violations=[Violation("field", "description", "RULE")],
+        size=7,
+    )
+
+
+def test_what_a_process_refuses_is_refused_here_and_the_process_lives(
+    open_ledger, monkeypatch
+) -> None:
+    ledger = open_ledger(name="refused")
+    pool = Folders(ledger._database, "refused", ledger.log.vault.keyring, 1)
+    task = Task((), "person", [], 0, 0)
+    try:
+        list(pool.fold([task]))
+        before = set(pool._pool._processes)
+        with monkeypatch.context() as patch:
+            patch.setattr(folders, "_fold", broken)
+            with pytest.raises(LedgerError, match="not what was written") as refused:
+                list(pool.fold([task]))
+        list(pool.fold([task]))
+        assert set(pool._pool._processes) == before
+    finally:
+        pool.close()
+    assert refused.value.name == "VERIFICATION_FAILED"
+    assert refused.value.metadata == {"size": "7"}
+    assert refused.value.violations == (Violation("field", "description", "RULE"),)
 
 
 def test_no_process_outlives_the_one_that_began_it(tmp_path: Path) -> None:
