@@ -78,6 +78,7 @@ class Pump:
         under_way: deque[AppendEventBatchesRequest] = deque()
         answers = self._call(iter(sent.get, None))
         batches = size = 0
+        is_all_answered = False
         try:
             for answer in answers:
                 if answer.WhichOneof("outcome"):
@@ -93,8 +94,14 @@ class Pump:
                 if not under_way:
                     _require_nothing(self._again)
                     sent.put(None)
+                    is_all_answered = True
         except grpc.RpcError as error:
             raise received(error) from None
+        else:
+            if not is_all_answered:
+                raise LedgerError(
+                    ErrorReason.ERROR_REASON_UNREACHABLE, "the stream ended before the batches did"
+                )
         finally:
             sent.put(None)
             answers.cancel()

@@ -133,11 +133,11 @@ class Readers:
 
     def close(self) -> None:
         """Close the connections that nobody is using."""
-        while self._idle:
-            _let_go(self._idle.pop())
+        while connection := self._idle_one():
+            _let_go(connection)
 
     def _rows(self, statement: Statement, values: Sequence[Any]) -> Rows:
-        connection = self._take()
+        connection = self._idle_one() or self._open()
         try:
             rows = statement.on(connection, *values)
         except BaseException:
@@ -146,11 +146,11 @@ class Readers:
         self._idle.append(connection)
         return rows
 
-    def _take(self) -> sa.Connection:
+    def _idle_one(self) -> sa.Connection | None:
         try:
             return self._idle.pop()
-        except IndexError:
-            return self._open()
+        except IndexError:  # another thread may take the last one at any moment
+            return None
 
     def _open(self) -> sa.Connection:
         connection = self._engine.connect()
