@@ -74,17 +74,14 @@ class Knowledge:
         return facts(entries, self._subject_id) if is_counted else []
 
     def _leaves_others(self, fact: Fact) -> bool:
-        """Note a fact; whether the marks and the settled times of the others stay as they are."""
-        unit = (fact.precision, fact.event.valid_time.zone)
-        is_first_of_two = unit not in self._units and len(self._units) == 1
-        self._units.add(unit)
+        """Note a fact; whether the marks of the others stay as they are."""
+        self._units.add((fact.precision, fact.event.valid_time.zone))
         self._told[fact.event.event_id] = fact
         if fact.kind == RETRACTED:
             voided = fact.body.retracted_event_id
             self._retracted_by.setdefault(voided, fact.event.event_id)
             return voided not in self._told
-        # One unit settles nothing, so that with the second one all is to be looked at.
-        return not is_first_of_two
+        return True
 
     def _insert(self, fact: Fact) -> tuple[int, int]:
         fact = marked(fact, self._retracted_by)
