@@ -155,3 +155,23 @@ def test_the_command_has_them_recorded(database_url: str) -> None:
     size = ledger.log.entries.size()
     ledger.close()
     assert size == 300
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (0, "--to", "{}/events.bin"),
+        (9, "--to", "{}/events.bin", "--processes", 0),
+        (9, "--to", "{}/events.bin", "--batch", 0),
+        (9, "--to", "{}/nowhere/events.bin"),
+        (9, "--database", "nonsense"),
+        (9, "--server", "127.0.0.1:1"),
+    ],
+)
+def test_the_command_says_what_is_wrong(tmp_path: Path, arguments: tuple[object, ...]) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        generate(*(str(one).format(tmp_path) for one in arguments))
+
+    assert "generate: " in refused.value.stderr
+    assert "Traceback" not in refused.value.stderr
+    assert not (tmp_path / "events.bin").exists()
