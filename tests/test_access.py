@@ -653,6 +653,24 @@ def test_an_emergency_opens_one_record_to_one_person_for_a_time_and_is_noted(
         guarded.clock.ahead_us = 0
 
 
+def test_every_emergency_that_opens_somebody_of_an_event_is_noted(guarded: Guarded) -> None:
+    closed = [f"n closed {number}" for number in range(4)]
+    opened = [f"n opened {number}" for number in range(4)]
+    together = Apprehended(person_ids=[id_of(one) for one in (*closed, *opened)], agency="CBP")
+    guarded.tell(event(together, event_id=id_of("n together")))
+    guarded.tell(*(sealing(one) for one in (*closed, *opened)))
+    for one in opened:
+        body = EmergencyAccessOpened(person_id=id_of(one), reason_text="a fever")
+        body.until_time.FromDatetime(datetime.now(UTC) + timedelta(hours=1))
+        guarded.tell(of(event(body, event_id=id_of(f"{one} now")), "f-1"))
+    agent = guarded.person("cbp-field-agent", "f-1", purpose="EMERGENCY")
+    agent.ask("LedgerService/GetEvent", GetEventRequest(event_id=id_of("n together")))
+
+    # Also those after the first that stays closed, and of an event that is her agency's own.
+    noted = accesses(guarded, opened[0])[-1].emergency_event_ids
+    assert set(noted) == {id_of(f"{one} now") for one in opened}
+
+
 def test_an_emergency_ends_when_it_says(guarded: Guarded) -> None:
     guarded.tell(*held("b", "ICE"))
     agent = guarded.person("cbp-field-agent", "f-9", purpose="EMERGENCY")
