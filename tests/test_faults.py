@@ -497,6 +497,13 @@ def test_an_audit_names_the_place_of_a_number_that_is_no_integer(tamper: str, ke
     assert verdict.first_bad_position == NO_INTEGERS[tamper], verdict.problems
 
 
+@pytest.mark.parametrize("pristine", ["sqlite"], indirect=True)
+def test_sealed_fields_of_another_kind_are_found(kept: Kept) -> None:
+    kept.run("UPDATE entry SET sealed = 'a text' WHERE position = 42")
+    vault = Vault(kept.database, 1, keyring_of(kept.database))
+    assert verify(kept.database, 1, Means(vault=vault)).first_bad_position == 42
+
+
 def test_no_entry_was_recorded_before_the_one_before_it(kept: Kept) -> None:
     """Within a chunk, between two of them, and between two ranges."""
     for position in (50, 101, 257):

@@ -555,6 +555,13 @@ def test_what_was_not_compared_is_not_said_to_be_the_same(files: tuple[str, Path
     )
 
 
+def test_an_export_that_has_no_range_yet_says_how_to_get_one(
+    whole: tuple[str, Path], tmp_path: Path
+) -> None:
+    said = ledger_here("export", "parquet", tmp_path / "new", "--database", whole[0]).stdout
+    assert "no range is complete yet: --open" in said
+
+
 def test_who_was_together_before_is_apart_since(tmp_path: Path) -> None:
     """A reunification ends what was before it alone; of one moment, the last holds."""
     child = id_of("child")

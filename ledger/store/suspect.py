@@ -14,6 +14,9 @@ from ledger.v1.access_pb2 import Access, AccessEntry
 from ledger.v1.event_pb2 import Entry
 from projections.subjects import subjects_in
 
+UNREADABLE = b"\xff"
+"""In the place of sealed fields that are of another kind: they are there, and nothing."""
+
 
 class Columns(NamedTuple):
     """Some rows of the log by their columns; what was of another kind counts as not there."""
@@ -51,7 +54,7 @@ def columns(rows: Sequence[Any]) -> Columns:
         _ints(types),
         list(map(numbers_of, subjects)),
         _bytes(data),
-        _bytes(sealed),
+        [b"" if one is None else one if isinstance(one, bytes) else UNREADABLE for one in sealed],
     )
 
 
