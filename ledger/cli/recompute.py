@@ -100,7 +100,7 @@ def _show(found: "Recomputed") -> None:
         outcome = "the same" if found.ok else "NOT THE SAME"
         typer.echo(f"files and fold say {outcome}")
     else:
-        typer.echo("not compared with a log: the files are as they were written, and no more")
+        typer.echo("not compared with a log: the files are what their manifest says, no more")
     show_table(
         f"{found.size} entries, {found.persons} persons",
         ["table", "rows", "buckets", "that differ"],
