@@ -78,6 +78,17 @@ def test_a_connection_that_died_is_replaced(database: Database) -> None:
     assert alive != died
 
 
+def test_a_connection_that_another_thread_takes_first_is_not_closed(database: Database) -> None:
+    class Taken(list[Any]):
+        """It had one when it was looked at."""
+
+        def __bool__(self) -> bool:
+            return True
+
+    database.readers._idle = Taken()
+    database.readers.close()
+
+
 # What a question asks the database.
 
 
