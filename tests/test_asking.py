@@ -202,6 +202,31 @@ def test_who_is_found_is_who_belongs(database: Database) -> None:
 
 
 @on_sqlite
+def test_nobody_is_found_by_reading_every_subject(database: Database) -> None:
+    belonging = Belonging(database, 1, Vault(database, 1, keyring_of(database)))
+    of = Generation(1, "custody", 1, State.LIVE, 9, 0)
+    asked: list[tuple[str, Any]] = []
+
+    def look(_connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        asked.append((statement, values))
+
+    with listening("before_cursor_execute", look):
+        for some in (["a"], ["a", "b"]):
+            belonging.count(of, some, 9, 9)
+            belonging.counts(of, some, 9, 9)
+            belonging.ids(of, some, 9, 9)
+            belonging.page(of, some, 9, 9, "", 100)
+            belonging.ever(of, some, 9)
+            belonging.is_known(of, some, 9)
+    with database.engine.connect() as connection:
+        for statement, values in asked:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", tuple(values))
+            steps = [row.detail for row in plan if "SEARCH" in row.detail or "SCAN p" in row.detail]
+            assert steps
+            assert all("population" in one for one in steps if "SCAN page" not in one), steps
+
+
+@on_sqlite
 def test_who_belongs_is_found_in_indexes_without_what_is_shown(database: Database) -> None:
     belonging = Belonging(database, 1, Vault(database, 1, keyring_of(database)))
     asked: list[tuple[str, Any]] = []

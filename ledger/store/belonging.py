@@ -21,6 +21,8 @@ States = list[tuple[str, bytes]]
 NAMES_MAX = 2_048
 
 _OF = "log = ? AND generation = ? AND"
+# Not as the column: SQLite would go by the index of subjects, for their order, and read everybody.
+_SUBJECT = "subject || ''"
 _KEY = "population, valid_from, subject, known_from"
 # A short period lies between two multiples of the horizon, so it has begun since the last.
 _SHORT = (
@@ -64,7 +66,7 @@ _IDS = _Question("SELECT DISTINCT subject FROM")
 _PAGE = _Question(
     "SELECT period.population, period.subject, period.state FROM "
     "(SELECT population, valid_from, subject, known_from FROM",
-    "WHERE subject > ? ORDER BY subject LIMIT ?) AS page "
+    f"WHERE {_SUBJECT} > ? ORDER BY {_SUBJECT} LIMIT ?) AS page "
     "JOIN period ON period.log = ? AND period.generation = ? "
     "AND period.population = page.population AND period.valid_from = page.valid_from "
     "AND period.subject = page.subject AND period.known_from = page.known_from "
@@ -80,7 +82,7 @@ _IS_KNOWN = Statement(
     f"SELECT 1 FROM period WHERE {_OF} population IN (...) AND known_from <= ? LIMIT 1"  # noqa: S608
 )
 _EVER = Statement(
-    f"SELECT DISTINCT subject FROM period WHERE {_OF} population IN (...) "  # noqa: S608
+    f"SELECT DISTINCT {_SUBJECT} FROM period WHERE {_OF} population IN (...) "  # noqa: S608
     "AND known_from <= ? AND known_to > ?"
 )
 
