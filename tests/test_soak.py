@@ -10,7 +10,7 @@ import sys
 import pytest
 from commands import ROOT, environment
 
-EVENTS, WRITERS = 8_000, 8
+EVENTS, WRITERS = 4_000, 8
 
 
 def soak(*arguments: object) -> "subprocess.CompletedProcess[str]":
